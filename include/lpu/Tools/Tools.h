@@ -1,0 +1,14 @@
+//===- Tools.h - The mains of the command-line tools ------------*- C++ -*-===//
+#ifndef LPU_TOOLS_TOOLS_H
+#define LPU_TOOLS_TOOLS_H
+
+namespace lpu {
+
+/// Each takes main's arguments and returns the exit code: 0, or 1 with a
+/// message on standard error.
+int runAssemble(int argc, char **argv);
+int runObjdump(int argc, char **argv);
+
+} // namespace lpu
+
+#endif // LPU_TOOLS_TOOLS_H
