@@ -8,6 +8,7 @@ namespace lpu {
 /// message on standard error.
 int runAssemble(int argc, char **argv);
 int runObjdump(int argc, char **argv);
+int runRun(int argc, char **argv);
 
 } // namespace lpu
 

@@ -1,0 +1,296 @@
+//===- Run.cpp - lpu-run --------------------------------------------------===//
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "lpu/Binary/Assembly.h"
+#include "lpu/Executor/Executor.h"
+#include "lpu/Support/Npy.h"
+#include "lpu/Support/Strings.h"
+#include "lpu/Tools/Tools.h"
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+
+namespace lpu {
+namespace {
+
+constexpr const char *kUsage =
+    "usage: lpu-run PROGRAM [--entry NAME] [--input NAME=FILE.npy]...\n"
+    "               [--output NAME=FILE.npy]... [--output-dir DIR] [--stats FILE]\n"
+    "  runs one entry of a binary (or of assembly text, *.lpuasm) on the\n"
+    "  reference executor; --entry may be left out when there is one;\n"
+    "  --stats writes JSON, '-' to standard output\n";
+
+struct Options {
+  std::string program, entry, outputDir, stats;
+  std::vector<std::pair<std::string, std::string>> inputs, outputs;
+};
+
+int fail(const std::string &message) {
+  std::cerr << "lpu-run: " << message << "\n";
+  return 1;
+}
+
+/// NumPy's type string of `type`; bfloat16 has none.
+std::string_view npyDescr(ElementType type) {
+  switch (type) {
+  case F32:
+    return "<f4";
+  case F16:
+    return "<f2";
+  case I8:
+    return "|i1";
+  case U8:
+    return "|u1";
+  case I16:
+    return "<i2";
+  case I32:
+    return "<i4";
+  case I64:
+    return "<i8";
+  case BOOL:
+    return "|b1";
+  default:
+    return "";
+  }
+}
+
+std::optional<ElementType> elementTypeOf(std::string_view descr) {
+  for (ElementType type : {F32, F16, I8, U8, I16, I32, I64, BOOL}) {
+    if (npyDescr(type) == descr) {
+      return type;
+    }
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<HostTensor> readTensorFile(const std::string &path) {
+  absl::StatusOr<NpyArray> array = readNpy(path);
+  if (!array.ok()) {
+    return array.status();
+  }
+  std::optional<ElementType> type = elementTypeOf(array->descr);
+  if (!type) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": no input has elements of type ", array->descr));
+  }
+  return HostTensor{*type, std::move(array->shape), std::move(array->bytes)};
+}
+
+absl::Status writeTensorFile(const HostTensor &tensor, const std::string &path) {
+  if (npyDescr(tensor.type).empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": NumPy has no type ", toAbsl(elementTypeName(tensor.type))));
+  }
+  return writeNpy({std::string(npyDescr(tensor.type)), tensor.shape, tensor.bytes},
+                  path);
+}
+
+absl::StatusOr<Program> load(const std::string &path) {
+  if (!path.ends_with(".lpuasm")) {
+    return readProgram(path);
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot read"));
+  }
+  return assemble(text, path);
+}
+
+absl::Status parseOptions(int argc, char **argv, Options &options) {
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i], value;
+    size_t equals = argument.find('=');
+    bool takesFile = argument.starts_with("--");
+    if (!takesFile) {
+      if (!options.program.empty() || argument.starts_with("-")) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("unexpected argument ", argument, "\n", kUsage));
+      }
+      options.program = argument;
+      continue;
+    }
+    if (equals != std::string::npos) {
+      value = argument.substr(equals + 1);
+      argument.resize(equals);
+    } else if (i + 1 < argc) {
+      value = argv[++i];
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat(argument, ": expected a value\n", kUsage));
+    }
+    if (argument == "--entry") {
+      options.entry = value;
+    } else if (argument == "--output-dir") {
+      options.outputDir = value;
+    } else if (argument == "--stats") {
+      options.stats = value;
+    } else if (argument == "--input" || argument == "--output") {
+      size_t split = value.find('=');
+      if (split == std::string::npos) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            argument, ": expected NAME=FILE.npy, got ", value));
+      }
+      (argument == "--input" ? options.inputs : options.outputs)
+          .emplace_back(value.substr(0, split), value.substr(split + 1));
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown argument ", argument, "\n", kUsage));
+    }
+  }
+  return options.program.empty()
+             ? absl::InvalidArgumentError(
+                   absl::StrCat("expected a program\n", kUsage))
+             : absl::OkStatus();
+}
+
+std::string entryNames(const Program &program) {
+  return absl::StrJoin(program.entries, ", ",
+                       [](std::string *out, const EntryProgram &entry) {
+                         out->append(entry.header.name());
+                       });
+}
+
+void writeStats(std::ostream &out, const Program &program,
+                const std::string &entry, const RunResult &result) {
+  const RunStatistics &s = result.statistics;
+  out << "{\"entry\": \"" << entry << "\", \"cycles\": " << s.cycles
+      << ", \"instructions\": " << s.instructions << ", \"issues\": " << s.issues
+      << ", \"words_read\": " << s.wordsRead
+      << ", \"words_written\": " << s.wordsWritten
+      << ", \"weight_rows\": " << s.weightRows
+      << ", \"multiply_accumulates\": " << s.multiplyAccumulates
+      << ", \"stream_drives\": " << s.streamDrives << ", \"weights_utilization\": "
+      << s.utilization(program.target, UnitKind::MxmWeights)
+      << ", \"issues_by_mnemonic\": {"
+      << absl::StrJoin(s.issuesByMnemonic, ", ",
+                       [](std::string *text, const auto &pair) {
+                         absl::StrAppend(text, "\"", pair.first,
+                                         "\": ", pair.second);
+                       })
+      << "}, \"saturations\": {"
+      << absl::StrJoin(result.saturations, ", ",
+                       [](std::string *text, const auto &pair) {
+                         absl::StrAppend(text, "\"", pair.first,
+                                         "\": ", pair.second);
+                       })
+      << "}}\n";
+}
+
+absl::Status writeOutputs(const Options &options, const HostTensors &outputs) {
+  for (const auto &[name, path] : options.outputs) {
+    auto found = outputs.find(name);
+    if (found == outputs.end()) {
+      return absl::NotFoundError(absl::StrCat(
+          "--output ", name, ": no such output, known outputs: ",
+          absl::StrJoin(outputs, ", ", [](std::string *out, const auto &pair) {
+            out->append(pair.first);
+          })));
+    }
+    if (absl::Status s = writeTensorFile(found->second, path); !s.ok()) {
+      return s;
+    }
+  }
+  if (options.outputDir.empty()) {
+    return absl::OkStatus();
+  }
+  std::error_code error;
+  std::filesystem::create_directories(options.outputDir, error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat(options.outputDir, ": ", error.message()));
+  }
+  for (const auto &[name, tensor] : outputs) {
+    // Names of tensors may hold slashes.
+    std::string file = absl::StrJoin(absl::StrSplit(name, '/'), "_");
+    if (absl::Status s =
+            writeTensorFile(tensor, options.outputDir + "/" + file + ".npy");
+        !s.ok()) {
+      return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status run(const Options &options) {
+  absl::StatusOr<Program> loaded = load(options.program);
+  if (!loaded.ok()) {
+    return loaded.status();
+  }
+  auto program = std::make_shared<const Program>(std::move(*loaded));
+  std::string entry = options.entry;
+  if (entry.empty()) {
+    if (program->entries.size() != 1) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--entry: expected one of ", entryNames(*program)));
+    }
+    entry = program->entries.front().header.name();
+  }
+  HostTensors inputs;
+  for (const auto &[name, path] : options.inputs) {
+    absl::StatusOr<HostTensor> tensor = readTensorFile(path);
+    if (!tensor.ok()) {
+      return tensor.status();
+    }
+    inputs[name] = std::move(*tensor);
+  }
+  absl::StatusOr<Executor> executor = Executor::create(program);
+  if (!executor.ok()) {
+    return executor.status();
+  }
+  absl::StatusOr<RunResult> result = executor->run(entry, inputs);
+  if (!result.ok()) {
+    return result.status();
+  }
+  for (const auto &[name, tensor] : result->outputs) {
+    std::cout << "output " << name << ": "
+              << elementTypeName(tensor.type) << "["
+              << absl::StrJoin(tensor.shape, ",") << "]\n";
+  }
+  for (const auto &[name, count] : result->saturations) {
+    if (count != 0) {
+      std::cout << "saturated " << name << ": " << count << " lanes\n";
+    }
+  }
+  double seconds = double(result->statistics.cycles) /
+                   double(program->target.description().clock_hz());
+  std::cout << "entry " << entry << ": " << result->statistics.cycles
+            << " cycles, " << seconds * 1e6 << " us at "
+            << program->target.description().clock_hz() / 1000000
+            << " MHz, hazards 0\n";
+  if (absl::Status s = writeOutputs(options, result->outputs); !s.ok()) {
+    return s;
+  }
+  if (options.stats == "-") {
+    writeStats(std::cout, *program, entry, *result);
+  } else if (!options.stats.empty()) {
+    std::ofstream file(options.stats);
+    writeStats(file, *program, entry, *result);
+    if (!file.flush()) {
+      return absl::InternalError(
+          absl::StrCat(options.stats, ": cannot write"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+} // namespace
+
+int runRun(int argc, char **argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--help") {
+    std::cout << kUsage;
+    return 0;
+  }
+  Options options;
+  absl::Status status = parseOptions(argc, argv, options);
+  if (status.ok()) {
+    status = run(options);
+  }
+  return status.ok() ? 0 : fail(std::string(status.message()));
+}
+
+} // namespace lpu
