@@ -451,7 +451,8 @@ absl::StatusOr<HostTensor> executor::readTensor(const TensorBinding &binding,
           return absl::FailedPreconditionError(absl::StrCat(
               "hazard: chip 0, output '", binding.name(), "': word ",
               plane.first() + r * binding.row_stride() + vector, " of bank ",
-              plane.bank(), " of slice ", plane.slice(),
+              plane.bank(), " of ",
+              target.queueName({UnitKind::Mem, uint16_t(plane.slice())}),
               " was never written in superlane ", lane / perSuperlane,
               "; violates (H2)"));
         }
