@@ -1,0 +1,102 @@
+//===- ISAOps.td - Instruction queues and what lies in SRAM -*- tablegen -*-===//
+//
+// The isa level: one region an instruction queue, instructions 1:1 with the
+// machine, and the words of SRAM. Its operations are those of the binary
+// (docs/Spec/Binary.md), so that export decides nothing.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ISA_IR_ISAOPS
+#define ISA_IR_ISAOPS
+
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+def ISA_Dialect : Dialect {
+  let name = "isa";
+  let cppNamespace = "::mlir::lpuisa";
+  let summary = "instruction queues of the machine, and the words of SRAM";
+}
+
+class ISA_Op<string mnemonic, list<Trait> traits = []>
+    : Op<ISA_Dialect, mnemonic, traits>;
+
+def ISA_EntryOp : ISA_Op<"entry", [Symbol, NoTerminator, SingleBlock,
+    HasParent<"::mlir::ModuleOp">]> {
+  let summary = "one entry's instructions";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$counters,
+                       I64Attr:$cycles, OptionalAttr<I64Attr>:$lower_bound);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `counters` $counters `cycles` $cycles attr-dict-with-keyword $body";
+}
+
+def ISA_QueueOp : ISA_Op<"queue", [NoTerminator, SingleBlock, HasParent<"EntryOp">]> {
+  let summary = "one queue's instructions, in order of their cycles";
+  let arguments = (ins StrAttr:$name);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$name attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+
+def ISA_InstructionOp : ISA_Op<"inst", [HasParent<"QueueOp">]> {
+  let summary = "one instruction of the table, issued in cycle `cycle`";
+  let description = [{
+    `fields`, `repeat` and `strides` as in `stream.issue`, stream ids and ALUs
+    included. `intent` lists who is meant to feed the operands: [operand,
+    producer's queue number, producer's index in its queue, its result], flat.
+  }];
+  let arguments = (ins StrAttr:$mnemonic, I64Attr:$cycle, DictionaryAttr:$fields,
+                       OptionalAttr<DenseI64ArrayAttr>:$repeat,
+                       OptionalAttr<DictionaryAttr>:$strides,
+                       OptionalAttr<DenseI64ArrayAttr>:$intent);
+  let assemblyFormat = [{
+    $mnemonic `at` $cycle $fields (`repeat` $repeat^)? (`strides` $strides^)?
+    (`intent` $intent^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def ISA_ImageOp : ISA_Op<"image", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "words of the image, shared by all entries";
+  let description = [{
+    `kind` is `weights`, `state` or `padding`. `value` has the words' bytes for
+    weights: count x lanes int8; the others are zero.
+  }];
+  let arguments = (ins StrAttr:$kind, StrAttr:$label, I64Attr:$slice, I64Attr:$bank,
+                       I64Attr:$first, I64Attr:$count, OptionalAttr<ElementsAttr>:$value);
+  let assemblyFormat = [{
+    $kind $label `slice` $slice `bank` $bank `words` $first `,` $count
+    ($value^)? attr-dict
+  }];
+}
+
+def ISA_RegionOp : ISA_Op<"region", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "words of one entry: `scratch`, `input`, `output` or `derived`";
+  let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$kind, StrAttr:$label,
+                       I64Attr:$slice, I64Attr:$bank, I64Attr:$first, I64Attr:$count);
+  let assemblyFormat = [{
+    $kind $label `of` $entry `slice` $slice `bank` $bank `words` $first `,` $count
+    attr-dict
+  }];
+}
+
+def ISA_BindingOp : ISA_Op<"binding", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "where an input or output of the host lies";
+  let description = [{
+    Fields as in the binary's TensorBinding. `direction` is `input` or `output`;
+    `planes` is [slice, bank, first] for each byte plane, low byte first;
+    `runs` is [column, count, vector, lane], flat, empty for the plain chop.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$direction, StrAttr:$name,
+                       StrAttr:$type, StrAttr:$stored_as, DenseI64ArrayAttr:$shape,
+                       I64Attr:$rows, I64Attr:$columns, I64Attr:$vectors,
+                       I64Attr:$row_stride, DenseI64ArrayAttr:$planes,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "::llvm::ArrayRef<int64_t>{}">:$runs);
+  let assemblyFormat = [{
+    $direction $name `of` $entry $type `as` $stored_as `shape` $shape `rows` $rows
+    `columns` $columns `vectors` $vectors `stride` $row_stride `planes` $planes
+    attr-dict
+  }];
+}
+
+#endif

@@ -1,0 +1,16 @@
+//===- Passes.td - Passes of the stream dialect -------------*- tablegen -*-===//
+#ifndef STREAM_TRANSFORMS_PASSES
+#define STREAM_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SchedulePass : Pass<"stream-schedule", "::mlir::stream::ProgramOp"> {
+  let summary = "give every chain its start, its stream ids and its ALUs";
+  let description = [{
+    Dependences come from what the chains read and write, in program order: SRAM
+    words, weight buffers, installed arrays, accumulators, element by element.
+    The schedule is checked against the problem before it is written back.
+  }];
+}
+
+#endif

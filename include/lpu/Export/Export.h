@@ -1,0 +1,17 @@
+//===- Export.h - A module at isa level as a Program ------------*- C++ -*-===//
+#ifndef LPU_EXPORT_EXPORT_H
+#define LPU_EXPORT_EXPORT_H
+
+#include "lpu/Binary/Program.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace lpu {
+
+/// The program that `module` spells. Bytes of weights are viewed, not copied:
+/// the program must not outlive the module. Errors are reported at the
+/// operation: a level above isa, an unknown kind or type, sizes that disagree.
+mlir::FailureOr<Program> exportProgram(mlir::ModuleOp module);
+
+} // namespace lpu
+
+#endif // LPU_EXPORT_EXPORT_H

@@ -1,0 +1,236 @@
+//===- Export.cpp - A module at isa level as a Program --------------------===//
+
+#include "lpu/Export/Export.h"
+#include "ISA/IR/ISADialect.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::lpuisa;
+using ::lpu::ElementType;
+using ::lpu::Program;
+
+namespace {
+
+std::optional<::lpu::RegionKind> parseKind(StringRef kind) {
+  ::lpu::RegionKind value;
+  return ::lpu::RegionKind_Parse(kind.upper(), &value) ? std::optional(value)
+                                                       : std::nullopt;
+}
+std::optional<ElementType> parseType(StringRef type) {
+  ElementType value;
+  return ::lpu::ElementType_Parse(type.upper(), &value) ? std::optional(value)
+                                                        : std::nullopt;
+}
+
+/// The raw bytes of an int8 constant; empty when it is not one.
+std::span<const uint8_t> getBytes(ElementsAttr value) {
+  if (auto dense = dyn_cast<DenseElementsAttr>(value)) {
+    ArrayRef<char> raw = dense.getRawData();
+    return {reinterpret_cast<const uint8_t *>(raw.data()), raw.size()};
+  }
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob()) {
+      ArrayRef<char> raw = blob->getData();
+      return {reinterpret_cast<const uint8_t *>(raw.data()), raw.size()};
+    }
+  }
+  return {};
+}
+
+class Exporter {
+public:
+  Exporter(ModuleOp module, Program program)
+      : module(module), program(std::move(program)) {}
+
+  FailureOr<Program> run() {
+    for (Operation &op : *module.getBody()) {
+      LogicalResult result =
+          llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+              .Case<EntryOp, ImageOp, RegionOp, BindingOp>(
+                  [&](auto op) { return add(op); })
+              .Default([](Operation *op) {
+                return op->emitOpError("does not belong to the isa level");
+              });
+      if (failed(result)) {
+        return failure();
+      }
+    }
+    absl::Status status = ::lpu::checkProgram(program);
+    if (!status.ok()) {
+      return module.emitError(std::string(status.message()));
+    }
+    return std::move(program);
+  }
+
+private:
+  template <typename Op>
+  LogicalResult setRegion(Op op, ::lpu::ImageRegion &region) {
+    std::optional<::lpu::RegionKind> kind = parseKind(op.getKind());
+    if (!kind) {
+      return op.emitOpError("unknown kind ") << op.getKind();
+    }
+    region.set_kind(*kind);
+    region.set_label(op.getLabel().str());
+    region.mutable_words()->set_slice(uint32_t(op.getSlice()));
+    region.mutable_words()->set_bank(uint32_t(op.getBank()));
+    region.mutable_words()->set_first(uint32_t(op.getFirst()));
+    region.mutable_words()->set_count(uint32_t(op.getCount()));
+    return success();
+  }
+
+  LogicalResult add(ImageOp op) {
+    ::lpu::ImageBytes image;
+    if (failed(setRegion(op, image.region))) {
+      return failure();
+    }
+    if (op.getValue()) {
+      image.bytes = getBytes(*op.getValue());
+    }
+    uint64_t expected = image.region.kind() == ::lpu::WEIGHTS
+                            ? op.getCount() * program.target.lanes()
+                            : 0;
+    if (image.bytes.size() != expected) {
+      return op.emitOpError("expected ")
+             << expected << " bytes, got " << image.bytes.size();
+    }
+    program.image.push_back(std::move(image));
+    return success();
+  }
+
+  /// The entry called `name`, made when it is not there yet.
+  ::lpu::EntryProgram &getEntry(StringRef name) {
+    for (::lpu::EntryProgram &entry : program.entries) {
+      if (entry.header.name() == name) {
+        return entry;
+      }
+    }
+    program.entries.emplace_back();
+    program.entries.back().header.set_name(name.str());
+    return program.entries.back();
+  }
+
+  LogicalResult add(RegionOp op) {
+    return setRegion(op, *getEntry(op.getEntry()).header.add_scratch());
+  }
+
+  LogicalResult add(BindingOp op) {
+    ::lpu::Entry &entry = getEntry(op.getEntry()).header;
+    bool isInput = op.getDirection() == "input";
+    if (!isInput && op.getDirection() != "output") {
+      return op.emitOpError("expected input or output, got ") << op.getDirection();
+    }
+    ::lpu::TensorBinding &binding =
+        *(isInput ? entry.add_inputs() : entry.add_outputs());
+    std::optional<ElementType> type = parseType(op.getType());
+    std::optional<ElementType> stored = parseType(op.getStoredAs());
+    if (!type || !stored) {
+      return op.emitOpError("unknown type ")
+             << (type ? op.getStoredAs() : op.getType());
+    }
+    if (op.getPlanes().size() % 3 != 0 || op.getRuns().size() % 4 != 0) {
+      return op.emitOpError("expected [slice, bank, first] a byte plane and "
+                            "[column, count, vector, lane] a run");
+    }
+    binding.set_name(op.getName().str());
+    binding.set_type(*type);
+    binding.set_stored_as(*stored);
+    for (int64_t extent : op.getShape()) {
+      binding.add_shape(extent);
+    }
+    binding.set_rows(uint32_t(op.getRows()));
+    binding.set_columns(uint32_t(op.getColumns()));
+    binding.set_vectors(uint32_t(op.getVectors()));
+    binding.set_row_stride(uint32_t(op.getRowStride()));
+    for (size_t k = 0; k < op.getPlanes().size(); k += 3) {
+      ::lpu::BytePlane *plane = binding.add_byte_planes();
+      plane->set_slice(uint32_t(op.getPlanes()[k]));
+      plane->set_bank(uint32_t(op.getPlanes()[k + 1]));
+      plane->set_first(uint32_t(op.getPlanes()[k + 2]));
+    }
+    for (size_t k = 0; k < op.getRuns().size(); k += 4) {
+      ::lpu::LaneRun *run = binding.add_lane_runs();
+      run->set_column(uint32_t(op.getRuns()[k]));
+      run->set_count(uint32_t(op.getRuns()[k + 1]));
+      run->set_vector(uint32_t(op.getRuns()[k + 2]));
+      run->set_lane(uint32_t(op.getRuns()[k + 3]));
+    }
+    return success();
+  }
+
+  LogicalResult add(EntryOp op) {
+    ::lpu::EntryProgram &entry = getEntry(op.getSymName());
+    entry.header.set_cycles(uint64_t(op.getCycles()));
+    entry.header.set_lower_bound(op.getLowerBound().value_or(0));
+    for (Attribute counter : op.getCounters()) {
+      entry.header.add_counters(cast<StringAttr>(counter).str());
+    }
+    for (QueueOp queue : op.getBody().getOps<QueueOp>()) {
+      if (failed(addQueue(entry, queue))) {
+        return failure();
+      }
+    }
+    auto key = [](const ::lpu::QueueStream &queue) { return queue.queue; };
+    std::sort(entry.queues.begin(), entry.queues.end(),
+              [&](const auto &a, const auto &b) { return key(a) < key(b); });
+    auto intentKey = [](const ::lpu::IntentRecord &r) {
+      return std::tuple(r.consumerQueue, r.consumerIndex, r.operand,
+                        r.producerQueue, r.producerIndex, r.producerOperand);
+    };
+    std::sort(entry.intent.begin(), entry.intent.end(),
+              [&](const auto &a, const auto &b) {
+                return intentKey(a) < intentKey(b);
+              });
+    return success();
+  }
+
+  LogicalResult addQueue(::lpu::EntryProgram &entry, QueueOp op) {
+    absl::StatusOr<::lpu::QueueId> id =
+        program.target.parseQueue(std::string_view(op.getName()));
+    if (!id.ok()) {
+      return op.emitOpError(std::string(id.status().message()));
+    }
+    ::lpu::QueueStream queue{*id, {}};
+    uint32_t number = program.target.queueNumber(*id);
+    for (InstructionOp instruction : op.getBody().getOps<InstructionOp>()) {
+      FailureOr<::lpu::Instruction> parsed = parseInstruction(
+          instruction, instruction.getMnemonic(), instruction.getFields(),
+          instruction.getRepeat().value_or(ArrayRef<int64_t>()),
+          instruction.getStridesAttr());
+      if (failed(parsed)) {
+        return failure();
+      }
+      ArrayRef<int64_t> intent =
+          instruction.getIntent().value_or(ArrayRef<int64_t>());
+      for (size_t k = 0; k < intent.size(); k += 4) {
+        entry.intent.push_back({number, uint32_t(queue.instructions.size()),
+                                uint16_t(intent[k]), uint16_t(intent[k + 3]),
+                                uint32_t(intent[k + 1]), uint32_t(intent[k + 2])});
+      }
+      queue.instructions.push_back(
+          {int64_t(instruction.getCycle()), std::move(*parsed)});
+    }
+    entry.queues.push_back(std::move(queue));
+    return success();
+  }
+
+  ModuleOp module;
+  Program program;
+};
+
+} // namespace
+
+FailureOr<Program> lpu::exportProgram(ModuleOp module) {
+  auto name = module->getAttrOfType<StringAttr>("lpu.target");
+  if (!name) {
+    return module.emitError("expected `lpu.target` on the module");
+  }
+  absl::StatusOr<Target> target = Target::lookup(name.getValue().str());
+  if (!target.ok()) {
+    return module.emitError(std::string(target.status().message()));
+  }
+  return Exporter(module, Program(std::move(*target))).run();
+}
