@@ -1,5 +1,6 @@
 //===- ListScheduler.cpp - List scheduling by critical path ---------------===//
 
+#include "Paths.h"
 #include "Reservations.h"
 #include "absl/strings/str_cat.h"
 #include "lpu/Scheduling/Algorithms.h"
@@ -9,54 +10,6 @@
 using namespace lpu;
 using namespace lpu::scheduling;
 
-namespace {
-
-/// Cycles from a chain's start to its last issue or drive.
-int64_t getLength(const Chain &chain) {
-  int64_t length = 0;
-  for (const ChainIssue &issue : chain.issues) {
-    length = std::max(length, issue.cycles.last() + 1);
-  }
-  for (const ChainFlow &flow : chain.flows) {
-    for (const FlowDrive &drive : flow.drives) {
-      length = std::max(length, drive.cycles.last() + 1);
-    }
-  }
-  return length;
-}
-
-/// Longest way from each chain's start to the end of the program.
-std::vector<int64_t> getTails(const ChainProblem &problem) {
-  std::vector<int64_t> tails(problem.chains.size());
-  for (size_t c = 0; c < tails.size(); ++c) {
-    tails[c] = getLength(problem.chains[c]);
-  }
-  std::vector<std::vector<uint32_t>> outgoing(problem.chains.size());
-  for (uint32_t d = 0; d < problem.dependences.size(); ++d) {
-    outgoing[problem.dependences[d].from].push_back(d);
-  }
-  for (size_t c = tails.size(); c-- > 0;) {
-    for (uint32_t d : outgoing[c]) {
-      const Dependence &dependence = problem.dependences[d];
-      tails[c] = std::max(tails[c], dependence.delay + tails[dependence.to]);
-    }
-  }
-  return tails;
-}
-
-/// A chain that does not fit an empty machine after this many tries never does.
-constexpr int64_t kMaxTries = 1 << 20;
-
-} // namespace
-
-int64_t scheduling::getLongestPath(const ChainProblem &problem) {
-  int64_t longest = 0;
-  for (int64_t tail : getTails(problem)) {
-    longest = std::max(longest, tail);
-  }
-  return longest;
-}
-
 absl::StatusOr<Schedule>
 scheduling::scheduleByCriticalPath(const ChainProblem &problem) {
   if (absl::Status status = problem.check(); !status.ok()) {
@@ -64,11 +17,10 @@ scheduling::scheduleByCriticalPath(const ChainProblem &problem) {
   }
   size_t count = problem.chains.size();
   std::vector<int64_t> tails = getTails(problem);
-  std::vector<std::vector<uint32_t>> outgoing(count);
+  Successors successors = getSuccessors(problem);
   std::vector<uint32_t> waiting(count, 0);
-  for (uint32_t d = 0; d < problem.dependences.size(); ++d) {
-    outgoing[problem.dependences[d].from].push_back(d);
-    ++waiting[problem.dependences[d].to];
+  for (const Dependence &dependence : problem.dependences) {
+    ++waiting[dependence.to];
   }
   // The longest tail first; program order among equals.
   auto later = [&](uint32_t a, uint32_t b) {
@@ -88,18 +40,17 @@ scheduling::scheduleByCriticalPath(const ChainProblem &problem) {
     uint32_t c = ready.top();
     ready.pop();
     const Chain &chain = problem.chains[c];
-    int64_t start = std::max<int64_t>(earliest[c], 0), retry = 0, tries = 0;
-    while (!reservations.tryPlace(chain, start, schedule.chains[c], retry)) {
-      if (++tries == kMaxTries) {
-        return absl::ResourceExhaustedError(absl::StrCat(
-            "chain '", chain.name, "' fits no start: it needs more streams or "
-            "ALUs at once than the target has"));
-      }
-      start = retry;
+    std::string_view lacking =
+        reservations.place(chain, earliest[c], schedule.chains[c]);
+    if (!lacking.empty()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("chain '", chain.name, "' needs more ", std::string(lacking),
+                       " at once than the target has"));
     }
-    schedule.cycles = std::max(schedule.cycles, start + getLength(chain));
-    for (uint32_t d : outgoing[c]) {
-      const Dependence &dependence = problem.dependences[d];
+    int64_t start = schedule.chains[c].start;
+    schedule.cycles = std::max(schedule.cycles, start + chain.getLength());
+    for (uint32_t k = successors.first[c]; k < successors.first[c + 1]; ++k) {
+      const Dependence &dependence = problem.dependences[successors.order[k]];
       earliest[dependence.to] =
           std::max(earliest[dependence.to], start + dependence.delay);
       if (--waiting[dependence.to] == 0) {

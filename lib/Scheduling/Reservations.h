@@ -2,52 +2,71 @@
 #ifndef LPU_LIB_SCHEDULING_RESERVATIONS_H
 #define LPU_LIB_SCHEDULING_RESERVATIONS_H
 
-#include "absl/container/inlined_vector.h"
 #include "lpu/Scheduling/ChainProblem.h"
+#include <limits>
 
 namespace lpu::scheduling {
 
-/// A set of cycles that grows as needed.
-class CycleSet {
+/// Cycles as sorted, disjoint intervals; intervals that touch become one.
+class IntervalSet {
 public:
-  bool contains(int64_t cycle) const {
-    uint64_t word = uint64_t(cycle) / 64;
-    return word < words.size() && (words[word] >> (cycle % 64) & 1);
-  }
-  void insert(int64_t cycle);
-  /// First cycle of [first, last] in the set, or -1.
-  int64_t findIn(int64_t first, int64_t last) const;
-  void insertRange(int64_t first, int64_t last);
-
-private:
-  std::vector<uint64_t> words;
-};
-
-/// Values on the streams. A value driven at column p in cycle t stays on the
-/// diagonal t - p (east) or t + p (west); it is needed from its driver up to
-/// its farthest consumer, and another driver on the same diagonal may not be in
-/// [driver, reach): two values conflict when these intervals overlap.
-class StreamReservations {
-public:
-  StreamReservations(uint32_t streams, uint32_t columns)
-      : columns(columns), diagonals(2 * streams) {}
-
-  bool isFree(Direction direction, uint32_t id, int64_t cycle, int32_t column,
-              int32_t reach) const;
-  void reserve(Direction direction, uint32_t id, int64_t cycle, int32_t column,
-               int32_t reach);
+  /// The smallest cycle c >= first such that [c, c + length) is free.
+  int64_t findFree(int64_t first, int64_t length) const;
+  /// Inserts [first, first + length), which must be free.
+  void insert(int64_t first, int64_t length);
 
 private:
   struct Interval {
-    int32_t first, last; ///< columns, first < last, last not included
+    int64_t first, last;
   };
-  int64_t diagonal(Direction direction, int64_t cycle, int32_t column) const {
-    return direction == Direction::East ? cycle - column + columns
-                                        : cycle + column;
-  }
+  std::vector<Interval> intervals;
+};
+
+/// Values of one drive on one stream id. A value driven at column p in cycle t
+/// stays on the diagonal t - p (east) or t + p (west). It holds the columns from
+/// its driver to before its farthest consumer, counted in the stream's
+/// direction: there another driver on the same diagonal would replace it or be
+/// replaced.
+struct Span {
+  Progression lines;     ///< diagonals
+  int32_t first, last;   ///< columns; `last` not included
+
+  bool contains(int64_t line) const;
+  /// Whether this and `other`, moved by `shift` lines, hold a place both.
+  bool meets(const Span &other, int64_t shift) const;
+};
+
+/// Which diagonals and columns of every stream are taken.
+class StreamReservations {
+public:
+  StreamReservations(uint32_t streams, uint32_t columns)
+      : columns(columns), ids(2 * size_t(streams)) {}
+
+  Span getSpan(Direction direction, const FlowDrive &drive, int64_t start) const;
+
+  /// 0 if `span` is free on (direction, id). Else by how many cycles it has to
+  /// come later, at least; `kNever` if what is in the way was reserved after
+  /// `mark`.
+  int64_t getWait(Direction direction, uint32_t id, const Span &span,
+                  size_t mark) const;
+  void reserve(Direction direction, uint32_t id, const Span &span);
+
+  size_t getMark() const { return taken.size(); }
+  /// Takes back everything reserved after `mark`.
+  void rollBack(size_t mark);
+
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+private:
+  /// Lines are searched in buckets; a span is in every bucket it reaches into.
+  static constexpr int64_t kBucketLines = 64;
+  struct Taken {
+    Span span;
+    uint32_t id; ///< index into `ids`
+  };
   uint32_t columns;
-  using Diagonal = absl::InlinedVector<Interval, 2>;
-  std::vector<std::vector<Diagonal>> diagonals; ///< [2 * id + direction][diagonal]
+  std::vector<Taken> taken;
+  std::vector<std::vector<std::vector<uint32_t>>> ids; ///< [2 id + direction][bucket]
 };
 
 /// What placed chains hold.
@@ -55,22 +74,28 @@ class Reservations {
 public:
   explicit Reservations(const ChainProblem &problem);
 
-  /// Places `chain` at `start` if everything is free; chooses the lowest free
-  /// ids and ALUs. False, and nothing reserved, otherwise; `retry` is the
-  /// earliest later start worth a try.
-  bool tryPlace(const Chain &chain, int64_t start, ChainPlacement &placement,
-                int64_t &retry);
+  /// Places `chain` at the first start >= `earliest` at which it fits; chooses
+  /// the lowest free ids and ALUs. Returns what there is too little of ("ALUs",
+  /// "streams") when it fits nowhere, else an empty text.
+  std::string_view place(const Chain &chain, int64_t earliest,
+                         ChainPlacement &placement);
 
 private:
-  bool chooseAlus(const Chain &chain, int64_t start, ChainPlacement &placement);
-  bool chooseIds(const Chain &chain, int64_t start, ChainPlacement &placement);
-  bool isFlowFree(const ChainFlow &flow, int64_t start, uint32_t first) const;
+  int64_t findQueueStart(const Chain &chain, int64_t start) const;
+  int64_t findAluStart(uint32_t alu, const ChainIssue &issue, int64_t start) const;
+  /// Both return 0 when chosen, else the next start worth a try.
+  int64_t chooseAlus(const Chain &chain, int64_t start, ChainPlacement &placement);
+  int64_t chooseIds(const Chain &chain, int64_t start, ChainPlacement &placement);
+  int64_t tryIds(const ChainFlow &flow, int64_t start, uint32_t first, size_t mark);
+  void reserveQueues(const Chain &chain, const ChainPlacement &placement);
 
   const ChainProblem &problem;
-  std::vector<CycleSet> queues;
-  std::vector<CycleSet> aluResults;
+  std::vector<IntervalSet> queues, results; ///< by queue; by ALU
   StreamReservations streams;
 };
+
+/// Whether two issues of one chain would be in each other's way on one ALU.
+bool conflictOnAlu(const ChainIssue &a, const ChainIssue &b);
 
 } // namespace lpu::scheduling
 

@@ -9,12 +9,19 @@ namespace lpu::scheduling {
 
 /// List scheduling: of the chains whose predecessors are placed, the one with
 /// the longest way to the end goes to the earliest start at which its queues,
-/// ALUs and streams are free. Deterministic. Errors: a chain that no start fits
-/// (more streams or ALUs at once than there are).
+/// ALUs and streams are free. Deterministic. Errors: what `check` finds; a chain
+/// that fits no start (more streams or ALUs at once than there are).
 absl::StatusOr<Schedule> scheduleByCriticalPath(const ChainProblem &problem);
 
-/// The longest path through the dependences, plus the length of its last chain.
+/// The longest path through the dependences, with the length of its last chain.
 int64_t getLongestPath(const ChainProblem &problem);
+
+/// A cycle count that no schedule of `problem` can beat: the largest of the
+/// longest path and, for every queue, for the ALUs together and for the busiest
+/// column of streams of each direction, the shortest time in which that one
+/// resource could do its work if all others were free. Computed without a
+/// schedule; docs/Scheduling.md has the proof. `problem` must pass `check`.
+int64_t getLowerBound(const ChainProblem &problem);
 
 } // namespace lpu::scheduling
 

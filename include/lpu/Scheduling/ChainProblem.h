@@ -42,9 +42,11 @@ struct ChainIssue {
   int queue = 0;         ///< queue number, or kAnyAlu
   Progression cycles;    ///< of the issues, relative to the chain's start
   int64_t aluLatency = 0; ///< VXM: cycles to the result, of which an ALU has one a cycle
+  uint64_t excludedAlus = 0; ///< kAnyAlu: bit set of ALUs it may not take
 };
 
-/// One driver of a flow: it puts values on ids first + id ... + width - 1.
+/// One driver of a flow: it puts values on ids first + id ... + width - 1, where
+/// `first` is the flow's first id.
 struct FlowDrive {
   uint32_t id = 0, width = 1;
   Progression cycles;    ///< of driving, relative to the chain's start
@@ -63,6 +65,10 @@ struct Chain {
   std::string name;
   std::vector<ChainIssue> issues;
   std::vector<ChainFlow> flows;
+
+  /// Cycles from the start to the last issue, ALU result, driven value or
+  /// arrival at a farthest consumer, that cycle included.
+  int64_t getLength() const;
 };
 
 /// start(to) >= start(from) + delay.
@@ -75,30 +81,35 @@ struct ChainProblem {
   uint32_t numQueues = 0;
   uint32_t streams = 0;  ///< ids of a direction
   uint32_t columns = 0;
-  uint32_t firstAluQueue = 0, numAlus = 0;
+  uint32_t firstAluQueue = 0, numAlus = 0; ///< at most 64 ALUs
   std::vector<Chain> chains;
   /// Every `from` is below its `to`: the chains are in program order.
   std::vector<Dependence> dependences;
 
-  /// Whether numbers are in range and the problem is one that can be solved.
+  /// Whether every number is in range. Errors name the chain.
   absl::Status check() const;
+
+  bool isAluQueue(int queue) const {
+    return queue >= 0 && uint32_t(queue) >= firstAluQueue &&
+           uint32_t(queue) < firstAluQueue + numAlus;
+  }
 };
 
 struct ChainPlacement {
   int64_t start = 0;
   std::vector<uint32_t> flowIds;   ///< first id by flow
-  std::vector<uint32_t> issueAlus; ///< ALU by issue; 0 for other issues
+  std::vector<uint32_t> issueAlus; ///< ALU by issue; 0 where none was to choose
 };
 
 struct Schedule {
   std::vector<ChainPlacement> chains;
-  /// 1 + the last cycle of any issue or drive of a used value.
+  /// Largest start + length: the cycle count of the program (T10).
   int64_t cycles = 0;
 };
 
-/// Checks a schedule from nothing but the problem: dependences, one issue a
-/// queue and cycle, one result an ALU and cycle, no value replaced between its
-/// driver and its farthest consumer.
+/// Checks a schedule from nothing but the problem, cycle by cycle: dependences,
+/// one busy issue a queue and cycle, one result an ALU and cycle, no value replaced
+/// between its driver and its farthest consumer, the cycle count.
 absl::Status verify(const ChainProblem &problem, const Schedule &schedule);
 
 } // namespace lpu::scheduling

@@ -1,0 +1,180 @@
+//===- Verify.cpp - Checks of schedules -----------------------------------===//
+//
+// Written cycle by cycle and without the scheduler's reservations, so that it
+// can judge them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "absl/strings/str_cat.h"
+#include "lpu/Scheduling/ChainProblem.h"
+#include <algorithm>
+
+using namespace lpu;
+using namespace lpu::scheduling;
+
+namespace {
+
+/// Something held in a cycle (or on a diagonal), and by which chain.
+struct Use {
+  uint64_t place;
+  int64_t first, last; ///< cycles or columns, both included
+  uint32_t chain;
+  bool operator<(const Use &other) const {
+    return place != other.place ? place < other.place : first < other.first;
+  }
+};
+
+class Verifier {
+public:
+  Verifier(const ChainProblem &problem, const Schedule &schedule)
+      : problem(problem), schedule(schedule) {}
+
+  absl::Status run() {
+    for (auto step : {&Verifier::checkShape, &Verifier::checkDependences,
+                      &Verifier::checkQueues, &Verifier::checkStreams}) {
+      if (absl::Status status = (this->*step)(); !status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+private:
+  template <typename... Text> static absl::Status bad(const Text &...text) {
+    return absl::InternalError(absl::StrCat(text...));
+  }
+  const std::string &name(uint32_t chain) const {
+    return problem.chains[chain].name;
+  }
+
+  absl::Status checkShape() {
+    if (schedule.chains.size() != problem.chains.size()) {
+      return bad("expected a placement for each of ", problem.chains.size(),
+                 " chains, got ", schedule.chains.size());
+    }
+    int64_t cycles = 0;
+    for (uint32_t c = 0; c < problem.chains.size(); ++c) {
+      const Chain &chain = problem.chains[c];
+      const ChainPlacement &placement = schedule.chains[c];
+      if (placement.start < 0) {
+        return bad("chain '", name(c), "' starts before cycle 0");
+      }
+      if (placement.flowIds.size() != chain.flows.size() ||
+          placement.issueAlus.size() != chain.issues.size()) {
+        return bad("chain '", name(c), "' lacks streams or ALUs");
+      }
+      for (size_t k = 0; k < chain.flows.size(); ++k) {
+        if (uint64_t(placement.flowIds[k]) + chain.flows[k].width > problem.streams) {
+          return bad("chain '", name(c), "' has stream ids above ",
+                     problem.streams - 1);
+        }
+      }
+      cycles = std::max(cycles, placement.start + chain.getLength());
+    }
+    if (cycles != schedule.cycles) {
+      return bad("expected a cycle count of ", cycles, ", got ", schedule.cycles);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkDependences() {
+    for (const Dependence &dependence : problem.dependences) {
+      if (schedule.chains[dependence.to].start <
+          schedule.chains[dependence.from].start + dependence.delay) {
+        return bad("chain '", name(dependence.to), "' starts too early after '",
+                   name(dependence.from), "'");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkQueues() {
+    std::vector<Use> busy, results;
+    for (uint32_t c = 0; c < problem.chains.size(); ++c) {
+      const ChainPlacement &placement = schedule.chains[c];
+      for (size_t k = 0; k < problem.chains[c].issues.size(); ++k) {
+        const ChainIssue &issue = problem.chains[c].issues[k];
+        uint32_t alu = placement.issueAlus[k];
+        if (issue.queue == kAnyAlu &&
+            (alu >= problem.numAlus || issue.excludedAlus >> alu & 1)) {
+          return bad("chain '", name(c), "' may not use ALU ", alu);
+        }
+        uint32_t queue = issue.queue == kAnyAlu ? problem.firstAluQueue + alu
+                                                : uint32_t(issue.queue);
+        busy.push_back({queue, placement.start + issue.cycles.offset,
+                        placement.start + issue.cycles.last(), c});
+        if (problem.isAluQueue(int(queue)) && issue.aluLatency > 0) {
+          issue.cycles.forEach([&](int64_t cycle) {
+            int64_t at = placement.start + cycle + issue.aluLatency;
+            results.push_back({queue, at, at, c});
+          });
+        }
+      }
+    }
+    if (const Use *clash = findOverlap(busy)) {
+      return bad("queue ", clash->place, " is still busy with '",
+                 name(clash[-1].chain), "' in cycle ", clash->first, ", where '",
+                 name(clash->chain), "' issues");
+    }
+    if (const Use *clash = findOverlap(results)) {
+      return bad("ALU ", clash->place - problem.firstAluQueue,
+                 " has results of '", name(clash[-1].chain), "' and '",
+                 name(clash->chain), "' in cycle ", clash->first);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkStreams() {
+    std::vector<Use> values;
+    for (uint32_t c = 0; c < problem.chains.size(); ++c) {
+      const ChainPlacement &placement = schedule.chains[c];
+      for (size_t k = 0; k < problem.chains[c].flows.size(); ++k) {
+        const ChainFlow &flow = problem.chains[c].flows[k];
+        bool east = flow.direction == Direction::East;
+        for (const FlowDrive &drive : flow.drives) {
+          // Columns in the stream's direction; the farthest consumer samples
+          // before a driver in its column replaces (T2).
+          int64_t first = east ? drive.column : -drive.column;
+          int64_t last = (east ? drive.reach : -drive.reach) - 1;
+          drive.cycles.forEach([&](int64_t cycle) {
+            int64_t line = placement.start + cycle - first + problem.columns;
+            for (uint32_t id = 0; id < drive.width; ++id) {
+              uint64_t stream = (placement.flowIds[k] + drive.id + id) * 2 + !east;
+              values.push_back({stream << 40 | uint64_t(line), first, last, c});
+            }
+          });
+        }
+      }
+    }
+    if (const Use *clash = findOverlap(values)) {
+      return bad("'", name(clash->chain), "' drives ",
+                 clash->place >> 40 & 1 ? "west" : "east", " stream ",
+                 clash->place >> 41, " at column ", std::abs(clash->first),
+                 " over a value that '", name(clash[-1].chain), "' still needs");
+    }
+    return absl::OkStatus();
+  }
+
+  /// The second of two uses of one place that overlap, next to the first; null
+  /// when none do. Sorts.
+  static const Use *findOverlap(std::vector<Use> &uses) {
+    std::sort(uses.begin(), uses.end());
+    for (size_t k = 1; k < uses.size(); ++k) {
+      if (uses[k].place == uses[k - 1].place &&
+          uses[k].first <= uses[k - 1].last) {
+        return &uses[k];
+      }
+    }
+    return nullptr;
+  }
+
+  const ChainProblem &problem;
+  const Schedule &schedule;
+};
+
+} // namespace
+
+absl::Status scheduling::verify(const ChainProblem &problem,
+                                const Schedule &schedule) {
+  return Verifier(problem, schedule).run();
+}
