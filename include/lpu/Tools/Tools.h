@@ -9,6 +9,7 @@ namespace lpu {
 int runAssemble(int argc, char **argv);
 int runObjdump(int argc, char **argv);
 int runRun(int argc, char **argv);
+int runOpt(int argc, char **argv);
 
 } // namespace lpu
 
