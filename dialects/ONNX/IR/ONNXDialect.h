@@ -16,6 +16,8 @@ namespace mlir::onnx {
 /// Name of a graph's input or output: discardable attribute of a function's
 /// arguments and results.
 inline constexpr llvm::StringLiteral kNameAttr = "onnx.name";
+/// Largest value of an integer input: discardable attribute of an argument.
+inline constexpr llvm::StringLiteral kMaxAttr = "onnx.max";
 /// Folder that the files of weights are relative to: attribute of the module.
 inline constexpr llvm::StringLiteral kFolderAttr = "onnx.folder";
 /// Operator-set version by domain ("ai.onnx" for the default one): dictionary

@@ -96,7 +96,7 @@ def ONNX_YieldOp : ONNX_Op<"yield", [Pure, Terminator, ReturnLike]> {
 def ONNX_FunctionOp : ONNX_Op<"function", [HasParent<"::mlir::ModuleOp">]> {
   let summary = "model-local function, as its protobuf message";
   let description = [{
-    `inlineFunction` (lpu/Import/ONNX.h) expands an `onnx.op` of this domain and
+    The importer inlines model-local functions, so it makes none of these; an `onnx.op` of this domain and
     name by it. A function has no types before it is called, so its body stays
     the serialized FunctionProto `body`.
   }];

@@ -1,0 +1,51 @@
+//===- ONNX.h - Import of ONNX models ---------------------------*- C++ -*-===//
+#ifndef LPU_IMPORT_ONNX_H
+#define LPU_IMPORT_ONNX_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lpu {
+
+/// One entry of the program: a name, sizes of named dimensions, and upper
+/// bounds of integer inputs.
+struct EntrySpec {
+  std::string name = "main";
+  std::vector<std::pair<std::string, int64_t>> dims;
+  std::vector<std::pair<std::string, int64_t>> inputMax;
+};
+
+/// Parses `NAME[:ITEM,...]` with items `DIMENSION=SIZE` and `INPUT:max=VALUE`,
+/// for example `decode:sequence_len=1,nonpad_kv_seqlen:max=256`.
+llvm::Expected<EntrySpec> parseEntry(llvm::StringRef text);
+
+struct ImportOptions {
+  /// One function each; none means one entry `main` that binds nothing.
+  std::vector<EntrySpec> entries;
+  /// Keeps dimensions of inputs that no entry binds, by name in the type,
+  /// instead of an error.
+  bool allowDynamic = false;
+  /// Fills in the content hash of every weight, which reads all of them.
+  bool hashWeights = false;
+};
+
+/// Imports the model in the file `path` into the `onnx` dialect: one
+/// `func.func` for each entry, weights by reference, model-local functions
+/// inlined, types from ONNX's shape inference with the entry's dimensions
+/// bound. Errors are emitted as diagnostics and name the file and the node,
+/// tensor, dimension or entry.
+mlir::OwningOpRef<mlir::ModuleOp> importONNX(llvm::StringRef path,
+                                             const ImportOptions &options,
+                                             mlir::MLIRContext &context);
+
+/// Registers `--import-onnx` and its options with lpu-translate.
+void registerImportONNX();
+
+} // namespace lpu
+
+#endif // LPU_IMPORT_ONNX_H

@@ -1,0 +1,248 @@
+//===- Import.cpp - From a file to a module -------------------------------===//
+
+#include "Graph.h"
+#include "Library.h"
+#include "Weights.h"
+
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+#include <set>
+
+using namespace mlir;
+using llvm::createStringError;
+using ::onnx::ModelProto;
+
+namespace lpu {
+namespace {
+
+llvm::Expected<std::unique_ptr<ModelProto>> parse(StringRef bytes) {
+  auto model = std::make_unique<ModelProto>();
+  if (bytes.size() > static_cast<size_t>(INT32_MAX)) {
+    return createStringError("expected less than 2 GiB, got " +
+                             Twine(bytes.size()) +
+                             " bytes; save the weights as external data");
+  }
+  if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return createStringError("not an ONNX model: its " + Twine(bytes.size()) +
+                             " bytes do not parse, or it is truncated");
+  }
+  if (!model->has_graph()) {
+    return createStringError("not an ONNX model: it has no graph");
+  }
+  return model;
+}
+
+/// Reads the model and does all that is the same for every entry.
+llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
+                                                 StringRef folder) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    return createStringError(buffer.getError().message());
+  }
+  auto model = parse((*buffer)->getBuffer());
+  if (!model) {
+    return model;
+  }
+  if (llvm::Error error = import::checkExternalData(**model, folder)) {
+    return error;
+  }
+  import::setNonstandardApart(**model);
+  if (llvm::Error error = import::check(**model, folder.str())) {
+    return error;
+  }
+  import::referToModelFile(**model, (*buffer)->getBuffer(),
+                           llvm::sys::path::filename(path));
+  if (llvm::Error error = import::inlineFunctions(**model)) {
+    return error;
+  }
+  return model;
+}
+
+using BoundDims = llvm::StringMap<int64_t>;
+
+template <typename Infos> void bindDims(Infos &infos, const BoundDims &dims) {
+  for (::onnx::ValueInfoProto &info : infos) {
+    if (!info.type().has_tensor_type() ||
+        !info.type().tensor_type().has_shape()) {
+      continue;
+    }
+    auto *shape = info.mutable_type()->mutable_tensor_type()->mutable_shape();
+    for (auto &dim : *shape->mutable_dim()) {
+      if (auto it = dims.find(dim.dim_param());
+          dim.has_dim_param() && it != dims.end()) {
+        dim.set_dim_value(it->second);
+      }
+    }
+  }
+}
+
+/// Binds in subgraphs as well.
+void bindDims(::onnx::GraphProto &graph, const BoundDims &dims) {
+  bindDims(*graph.mutable_input(), dims);
+  bindDims(*graph.mutable_output(), dims);
+  bindDims(*graph.mutable_value_info(), dims);
+  for (::onnx::NodeProto &node : *graph.mutable_node()) {
+    for (::onnx::AttributeProto &attr : *node.mutable_attribute()) {
+      if (attr.has_g()) {
+        bindDims(*attr.mutable_g(), dims);
+      }
+      for (::onnx::GraphProto &subgraph : *attr.mutable_graphs()) {
+        bindDims(subgraph, dims);
+      }
+    }
+  }
+}
+
+template <typename Names> std::string list(const Names &names) {
+  return names.empty() ? "none" : llvm::join(names, ", ");
+}
+
+/// Checks that what the entry binds exists.
+llvm::Error checkNames(const ::onnx::GraphProto &graph,
+                       const EntrySpec &entry) {
+  std::set<std::string> dims, inputs;
+  for (const auto &input : graph.input()) {
+    inputs.insert(input.name());
+    for (const auto &dim : input.type().tensor_type().shape().dim()) {
+      if (dim.has_dim_param()) {
+        dims.insert(dim.dim_param());
+      }
+    }
+  }
+  for (auto &[name, size] : entry.dims) {
+    if (!dims.count(name)) {
+      return createStringError("entry '" + entry.name +
+                               "': unknown dimension '" + name +
+                               "', expected one of: " + list(dims));
+    }
+  }
+  for (auto &[name, value] : entry.inputMax) {
+    if (!inputs.count(name)) {
+      return createStringError("entry '" + entry.name + "': unknown input '" +
+                               name + "', expected one of: " + list(inputs));
+    }
+  }
+  return llvm::Error::success();
+}
+
+/// Names every dimension of an input that has no size.
+llvm::Error checkBound(const ::onnx::GraphProto &graph,
+                       const EntrySpec &entry) {
+  std::string unbound;
+  for (const auto &input : graph.input()) {
+    for (auto [axis, dim] :
+         llvm::enumerate(input.type().tensor_type().shape().dim())) {
+      if (!dim.has_dim_value()) {
+        std::string name = dim.dim_param().empty()
+                               ? "without a name"
+                               : "'" + dim.dim_param() + "'";
+        unbound += (unbound.empty() ? "" : ", ") + name + " (input '" +
+                   input.name() + "', axis " + std::to_string(axis) + ")";
+      }
+    }
+  }
+  if (unbound.empty()) {
+    return llvm::Error::success();
+  }
+  return createStringError("entry '" + entry.name + "': unbound dimensions " +
+                           unbound + "; bind them with --entry " + entry.name +
+                           ":DIMENSION=SIZE,...");
+}
+
+NamedAttrList getModuleAttrs(const ModelProto &model, StringRef folder,
+                             Builder &builder) {
+  NamedAttrList opsets;
+  for (const auto &opset : model.opset_import()) {
+    if (opset.domain() != import::kNonstandardDomain) {
+      opsets.set(opset.domain().empty() ? "ai.onnx" : StringRef(opset.domain()),
+                 builder.getI64IntegerAttr(opset.version()));
+    }
+  }
+  NamedAttrList attrs;
+  attrs.set(mlir::onnx::kFolderAttr, builder.getStringAttr(folder));
+  attrs.set(mlir::onnx::kOpsetAttr, opsets.getDictionary(builder.getContext()));
+  attrs.set(mlir::onnx::kIrVersionAttr,
+            builder.getI64IntegerAttr(model.ir_version()));
+  return attrs;
+}
+
+/// What all entries share while the module is built.
+struct Shared {
+  const ImportOptions &options;
+  mlir::onnx::WeightFiles files;
+  llvm::StringMap<std::string> hashes;
+};
+
+llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
+                      Shared &shared, ModuleOp module) {
+  if (module.lookupSymbol(entry.name)) {
+    return createStringError("entry '" + entry.name + "': is given twice");
+  }
+  if (llvm::Error error = checkNames(model.graph(), entry)) {
+    return error;
+  }
+  ModelProto bound = model;
+  BoundDims dims;
+  for (auto &[name, size] : entry.dims) {
+    dims[name] = size;
+  }
+  bindDims(*bound.mutable_graph(), dims);
+  if (!shared.options.allowDynamic) {
+    if (llvm::Error error = checkBound(bound.graph(), entry)) {
+      return error;
+    }
+  }
+  if (llvm::Error error = import::inferShapes(bound)) {
+    return createStringError("entry '" + entry.name +
+                             "': " + llvm::toString(std::move(error)));
+  }
+  import::GraphImporter importer(bound, shared.files, shared.hashes,
+                                 shared.options.hashWeights, module);
+  return importer.importEntry(entry);
+}
+
+llvm::Error importAll(StringRef path, const ImportOptions &options,
+                      ModuleOp module) {
+  StringRef folder = llvm::sys::path::parent_path(path);
+  if (folder.empty()) {
+    folder = ".";
+  }
+  auto model = load(path, folder);
+  if (!model) {
+    return model.takeError();
+  }
+  Builder builder(module.getContext());
+  module->setAttrs(getModuleAttrs(**model, folder, builder)
+                       .getDictionary(module.getContext()));
+  Shared shared{options, mlir::onnx::WeightFiles(folder.str()), {}};
+  std::vector<EntrySpec> entries = options.entries;
+  if (entries.empty()) {
+    entries.emplace_back();
+  }
+  for (const EntrySpec &entry : entries) {
+    if (llvm::Error error = importOne(**model, entry, shared, module)) {
+      return error;
+    }
+  }
+  return llvm::Error::success();
+}
+
+} // namespace
+
+OwningOpRef<ModuleOp> importONNX(StringRef path, const ImportOptions &options,
+                                 MLIRContext &context) {
+  context.loadDialect<mlir::onnx::ONNXDialect, func::FuncDialect>();
+  Location loc = UnknownLoc::get(&context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  if (llvm::Error error = importAll(path, options, *module)) {
+    emitError(loc) << path << ": " << llvm::toString(std::move(error));
+    return {};
+  }
+  return failed(verify(*module)) ? nullptr : std::move(module);
+}
+
+} // namespace lpu

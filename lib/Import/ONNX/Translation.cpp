@@ -1,0 +1,45 @@
+//===- Translation.cpp - lpu-translate --import-onnx ----------------------===//
+
+#include "ONNX/IR/ONNXDialect.h"
+#include "lpu/Import/ONNX.h"
+
+#include "mlir/Tools/mlir-translate/Translation.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+
+void lpu::registerImportONNX() {
+  static llvm::cl::list<std::string> entries(
+      "entry",
+      llvm::cl::desc(
+          "Entry to import: NAME[:DIMENSION=SIZE,INPUT:max=VALUE,...]"));
+  static llvm::cl::opt<bool> allowDynamic(
+      "allow-dynamic", llvm::cl::desc("Keep dimensions that no entry binds"));
+  static llvm::cl::opt<bool> hashWeights(
+      "hash-weights", llvm::cl::desc("Compute the content hash of weights"));
+  static TranslateToMLIRRegistration registration(
+      "import-onnx", "Import an ONNX model into the onnx dialect",
+      [](llvm::SourceMgr &source,
+         MLIRContext *context) -> OwningOpRef<Operation *> {
+        ImportOptions options;
+        options.allowDynamic = allowDynamic;
+        options.hashWeights = hashWeights;
+        for (const std::string &text : entries) {
+          auto entry = parseEntry(text);
+          if (!entry) {
+            emitError(UnknownLoc::get(context))
+                << llvm::toString(entry.takeError());
+            return {};
+          }
+          options.entries.push_back(*entry);
+        }
+        // The importer maps the file itself: weights refer to it by name.
+        StringRef path = source.getMemoryBuffer(source.getMainFileID())
+                             ->getBufferIdentifier();
+        return importONNX(path, options, *context);
+      },
+      [](DialectRegistry &registry) {
+        registry.insert<mlir::onnx::ONNXDialect>();
+      });
+}
