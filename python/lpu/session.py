@@ -68,3 +68,12 @@ class OnnxSession:
         logits, *caches = self._session.run_with_ort_values(names, {**feeds, **self._state})
         self._state = dict(zip(self._caches, caches, strict=True))
         return logits.numpy().reshape(-1)
+
+
+def open_session(path: Path) -> Session:
+    """A session for a model file, by its suffix. Errors: ValueError for another suffix, OSError for no such file."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.suffix == ".onnx":
+        return OnnxSession(path)
+    raise ValueError(f"{path}: expected a file .onnx, got {path.suffix or 'no suffix'}")

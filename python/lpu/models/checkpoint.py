@@ -114,8 +114,15 @@ def _split_rotary_halves(weight: np.ndarray, heads: int) -> np.ndarray:
     return weight.reshape(heads, rows // heads // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
-def _read_metadata(reader) -> dict:
+def _metadata_of(reader) -> dict:
     return {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
+
+
+def read_metadata(path: Path) -> dict:
+    """The keys of a GGUF file: sizes, tokenizer, chat template."""
+    from gguf import GGUFReader
+
+    return _metadata_of(GGUFReader(str(path)))
 
 
 def _config_of(metadata: dict, tensors: dict) -> Config:
@@ -156,7 +163,7 @@ def read_gguf(path: Path) -> Checkpoint:
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     if "token_embd.weight" not in tensors:
         raise ValueError(f"{path}: expected a tensor token_embd.weight, got none")
-    metadata = _read_metadata(reader)
+    metadata = _metadata_of(reader)
     config = _config_of(metadata, tensors)
 
     def load(name: str, rotary_heads: int = 0) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Runs prompts in chunks and decodes greedily, over any session."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lpu.session import Entry, Session
+
+# From this many tokens on a padded chunk is cheaper than token by token: a
+# chunk costs a few decodes.
+CHUNK_FROM = 4
+
+
+class ContextFullError(Exception):
+    """More tokens than the KV cache has positions."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run: `count` tokens at `position`, the rest of the entry's rows is padding."""
+
+    entry: Entry
+    position: int
+    count: int
+
+
+def capacity(entries: list[Entry]) -> int:
+    """Positions that the decode entries reach."""
+    return max((entry.max_kv for entry in entries if entry.sequence_len == 1), default=0)
+
+
+def plan(entries: list[Entry], position: int, count: int) -> list[Step]:
+    """The runs for `count` tokens that follow `position` others.
+
+    A chunk needs position + sequence_len <= max_kv, padding included, since
+    padded rows are written; where no chunk fits, it goes token by token. Each
+    run takes the entry with the smallest max_kv that it fits.
+    """
+    if position + count > capacity(entries):
+        raise ContextFullError(f"the context is full: expected at most {capacity(entries)} tokens, "
+                               f"got {position + count}")
+    steps = []
+    while count:
+        fitting = [entry for entry in entries if position + entry.sequence_len <= entry.max_kv]
+        chunks = [entry for entry in fitting if entry.sequence_len > 1] if count >= CHUNK_FROM else []
+        # The longest chunk; of equals, the one that reads least of the cache.
+        entry = min(chunks or [e for e in fitting if e.sequence_len == 1], key=lambda e: (-e.sequence_len, e.max_kv))
+        steps.append(Step(entry, position, min(count, entry.sequence_len)))
+        position += steps[-1].count
+        count -= steps[-1].count
+    return steps
+
+
+def step_inputs(step: Step, tokens: list[int]) -> dict[str, np.ndarray]:
+    """The integer inputs of a run; `tokens` are its step.count tokens."""
+    length = step.entry.sequence_len
+    padded = np.zeros((1, length), np.int64)
+    padded[0, :step.count] = tokens
+    return {
+        "input_ids": padded,
+        "position_ids": np.arange(step.position, step.position + length, dtype=np.int64)[None],
+        "write_indices": np.array([step.position], np.int64),
+        "nonpad_kv_seqlen": np.array([step.position + length], np.int64),
+        "logits_index": np.array([step.count - 1], np.int64),
+    }
+
+
+class Conversation:
+    """Tokens in a session's KV cache."""
+
+    def __init__(self, session: Session, on_step: Callable[[Step], None] = lambda step: None):
+        self.session = session
+        self.fed: list[int] = []
+        self._on_step = on_step
+
+    def logits_after(self, tokens: list[int]) -> np.ndarray:
+        """Logits after `tokens`, the whole conversation; what the cache holds of its start is not run again.
+
+        Errors: ContextFullError, before anything runs; ValueError for no tokens.
+        """
+        if not tokens:
+            raise ValueError("expected at least one token, got none")
+        shared = 0
+        while shared < min(len(self.fed), len(tokens) - 1) and self.fed[shared] == tokens[shared]:
+            shared += 1
+        steps = plan(self.session.entries, shared, len(tokens) - shared)
+        # What lies behind is overwritten from here on.
+        self.fed = tokens[:shared]
+        for step in steps:
+            part = tokens[step.position:step.position + step.count]
+            logits = self.session.run(step.entry, step_inputs(step, part))
+            self.fed += part
+            self._on_step(step)
+        return logits
+
+    def generate(self, tokens: list[int], limit: int, stop: int | None) -> Iterator[int]:
+        """At most `limit` tokens that follow, greedily, without the token `stop` that ends them."""
+        tokens = list(tokens)
+        for _ in range(limit):
+            token = int(self.logits_after(tokens).argmax())
+            if token == stop:
+                return
+            tokens.append(token)
+            yield token
