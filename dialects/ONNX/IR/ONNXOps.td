@@ -93,16 +93,4 @@ def ONNX_YieldOp : ONNX_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 
-def ONNX_FunctionOp : ONNX_Op<"function", [HasParent<"::mlir::ModuleOp">]> {
-  let summary = "model-local function, as its protobuf message";
-  let description = [{
-    The importer inlines model-local functions, so it makes none of these; an `onnx.op` of this domain and
-    name by it. A function has no types before it is called, so its body stays
-    the serialized FunctionProto `body`.
-  }];
-  let arguments = (ins StrAttr:$domain, StrAttr:$name, DefaultValuedStrAttr<StrAttr, "">:$overload,
-                       StrAttr:$body);
-  let assemblyFormat = "$domain $name (`overload` $overload^)? `body` $body attr-dict";
-}
-
 #endif
