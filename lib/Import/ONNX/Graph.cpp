@@ -88,6 +88,11 @@ GraphImporter::importInitializer(const ::onnx::TensorProto &tensor) {
   Location loc = locate(tensor.name());
   std::optional<ArrayRef<char>> external;
   if (tensor.data_location() == ::onnx::TensorProto::EXTERNAL) {
+    // Only the main graph's were checked to lie inside the folder.
+    if (scopes.size() > 1) {
+      return createStringError("initializer '" + tensor.name() +
+                               "': external data is only for the main graph");
+    }
     auto data = getExternalData(tensor);
     auto type = getTensorType(tensor, context);
     if (!data || !type) {

@@ -47,6 +47,13 @@ llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
   if (!model) {
     return model;
   }
+  // Before shape inference, which says something less clear.
+  const ::onnx::GraphProto &graph = (*model)->graph();
+  if (graph.sparse_initializer_size() > 0) {
+    return createStringError(
+        "sparse initializer '" + graph.sparse_initializer(0).values().name() +
+        "': sparse tensors are not supported; store it dense");
+  }
   if (llvm::Error error = import::checkExternalData(**model, folder)) {
     return error;
   }
@@ -136,7 +143,7 @@ llvm::Error checkBound(const ::onnx::GraphProto &graph,
   for (const auto &input : graph.input()) {
     for (auto [axis, dim] :
          llvm::enumerate(input.type().tensor_type().shape().dim())) {
-      if (!dim.has_dim_value()) {
+      if (!dim.has_dim_value() || dim.dim_value() < 0) {
         std::string name = dim.dim_param().empty()
                                ? "without a name"
                                : "'" + dim.dim_param() + "'";

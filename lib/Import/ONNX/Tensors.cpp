@@ -85,8 +85,9 @@ static Type getShapedType(const ::onnx::TypeProto_Tensor &tensor,
   SmallVector<StringAttr> names;
   bool named = false;
   for (const auto &dim : tensor.shape().dim()) {
-    shape.push_back(dim.has_dim_value() ? dim.dim_value()
-                                        : ShapedType::kDynamic);
+    shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0
+                        ? dim.dim_value()
+                        : ShapedType::kDynamic);
     names.push_back(
         StringAttr::get(context, dim.has_dim_param() ? dim.dim_param() : ""));
     named |= !names.back().empty();

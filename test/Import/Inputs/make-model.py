@@ -1,9 +1,10 @@
 """Writes the .onnx file of a model in ONNX's text syntax.
 
-usage: make-model.py TEXT OUT [--external] [--set KEY=VALUE]
+usage: make-model.py TEXT OUT [--external] [--set KEY=VALUE] [--sparse NAME]
 
 --external stores initializers of more than 64 bytes in OUT.data; --set then
-overwrites an entry of their external data, for a wrong one.
+overwrites an entry of their external data, for a wrong one. --sparse stores the
+initializer NAME as a sparse one.
 """
 
 import argparse
@@ -18,6 +19,7 @@ parser.add_argument("text")
 parser.add_argument("out")
 parser.add_argument("--external", action="store_true")
 parser.add_argument("--set", action="append", default=[])
+parser.add_argument("--sparse")
 args = parser.parse_args()
 
 with open(args.text, encoding="utf-8") as file:
@@ -26,6 +28,12 @@ with open(args.text, encoding="utf-8") as file:
 for tensor in model.graph.initializer:
     if tensor.data_type != onnx.TensorProto.STRING:
         tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
+for tensor in [t for t in model.graph.initializer if t.name == args.sparse]:
+    dense = onnx.numpy_helper.to_array(tensor)
+    indices = onnx.numpy_helper.from_array(dense.ravel().nonzero()[0], "indices")
+    values = onnx.numpy_helper.from_array(dense[dense != 0], tensor.name)
+    model.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, indices, dense.shape))
+    model.graph.initializer.remove(tensor)
 if args.external:
     name = os.path.basename(args.out) + ".data"
     data = os.path.join(os.path.dirname(args.out), name)
