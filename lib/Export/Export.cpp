@@ -5,6 +5,8 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "lpu/Binary/Assembly.h"
+#include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -233,4 +235,24 @@ FailureOr<Program> lpu::exportProgram(ModuleOp module) {
     return module.emitError(std::string(target.status().message()));
   }
   return Exporter(module, Program(std::move(*target))).run();
+}
+
+static LogicalResult exportAssembly(Operation *op, llvm::raw_ostream &out) {
+  auto module = dyn_cast<ModuleOp>(op);
+  FailureOr<Program> program = failure();
+  if (!module || failed(program = lpu::exportProgram(module))) {
+    return failure();
+  }
+  absl::StatusOr<std::string> text = lpu::disassemble(*program, "");
+  if (!text.ok()) {
+    return op->emitError(std::string(text.status().message()));
+  }
+  out << *text;
+  return success();
+}
+
+void lpu::registerExportAssembly() {
+  static TranslateFromMLIRRegistration registration(
+      "export-assembly", "a module at isa level as assembly text", exportAssembly,
+      [](DialectRegistry &registry) { registry.insert<ISADialect>(); });
 }

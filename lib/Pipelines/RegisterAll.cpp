@@ -2,8 +2,11 @@
 
 #include "lpu/Pipelines/RegisterAll.h"
 
-#include "LPU/IR/LPUDialect.h"
+#include "ISA/IR/ISADialect.h"
+#include "LPU/Transforms/Passes.h"
 #include "ONNX/IR/ONNXDialect.h"
+#include "Stream/Transforms/Passes.h"
+#include "lpu/Conversion/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -16,11 +19,17 @@ void registerAllDialects(mlir::DialectRegistry &registry) {
   // Ours, one line each.
   registry.insert<mlir::onnx::ONNXDialect>();
   registry.insert<mlir::lpu::LPUDialect>();
+  registry.insert<mlir::stream::StreamDialect>();
+  registry.insert<mlir::lpuisa::ISADialect>();
 }
 
 void registerAllPasses() {
   mlir::registerAllPasses();
   // Ours, one line each.
+  mlir::lpu::registerLPUPasses();
+  mlir::stream::registerStreamPasses();
+  mlir::registerPass([] { return createStreamToISAPass(); });
+  mlir::registerPass([] { return createLPUToStreamPass(); });
 }
 
 } // namespace lpu

@@ -90,7 +90,7 @@ FailureOr<Instruction> mlir::stream::getInstruction(IssueOp op) {
   if (failed(instruction)) {
     return failure();
   }
-  if (op.getIds() || op.getAlu()) {
+  if (auto chain = op->getParentOfType<ChainOp>(); chain && chain.getStart()) {
     const ::lpu::Target *target = getTarget(op);
     if (!target) {
       return failure();

@@ -63,7 +63,10 @@ SmallVector<Producer> mlir::stream::getProducers(Value value) {
   }
   SmallVector<Producer> producers;
   bool consecutive = isa_and_nonnull<BundleOp>(op);
-  unsigned offset = 0;
+  int offset = 0;
+  if (auto part = dyn_cast_or_null<PartOp>(op)) {
+    offset = -int(part.getIndex());
+  }
   if (!op) {
     return producers;
   }
@@ -73,7 +76,7 @@ SmallVector<Producer> mlir::stream::getProducers(Value value) {
       producers.push_back(producer);
     }
     if (consecutive) {
-      offset += cast<FlowType>(input.getType()).getWidth();
+      offset += int(cast<FlowType>(input.getType()).getWidth());
     }
   }
   return producers;
@@ -159,6 +162,16 @@ LogicalResult BundleOp::verify() {
   return success();
 }
 
+LogicalResult PartOp::verify() {
+  FlowType source = getSource().getType(), result = getResult().getType();
+  if (result.getDirection() != source.getDirection() ||
+      int64_t(getIndex()) < 0 ||
+      getIndex() + result.getWidth() > source.getWidth()) {
+    return emitOpError("expected a part of ") << source << ", got " << result;
+  }
+  return success();
+}
+
 namespace {
 /// Cycles of all issues of `op`, relative to the chain's start.
 SmallVector<int64_t> getIssueCycles(IssueOp op) {
@@ -217,8 +230,8 @@ LogicalResult ChainOp::verify() {
     return failure();
   }
   for (Operation &op : getBody().front()) {
-    if (!isa<IssueOp, BundleOp, MergeOp>(op)) {
-      return emitOpError("expected issues, bundles and merges, got ")
+    if (!isa<IssueOp, BundleOp, MergeOp, PartOp>(op)) {
+      return emitOpError("expected issues, bundles, merges and parts, got ")
              << op.getName();
     }
     if (auto issue = dyn_cast<IssueOp>(op)) {

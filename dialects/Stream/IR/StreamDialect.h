@@ -38,11 +38,12 @@ FailureOr<::lpu::Instruction> getInstruction(IssueOp op);
 /// Queue of `op`; ALU 0 for `vxm.*` before scheduling.
 FailureOr<::lpu::QueueId> getQueue(IssueOp op, const ::lpu::Target &target);
 
-/// The issues that drive `value`, through merges and bundles: issue, number of
+/// The issues that drive `value`, through merges, bundles and parts: issue, number of
 /// its SSA result, and distance of its first id from the first id of `value`.
 struct Producer {
   IssueOp issue;
-  unsigned result, offset;
+  unsigned result;
+  int offset;
 };
 SmallVector<Producer> getProducers(Value value);
 

@@ -130,4 +130,12 @@ def Stream_MergeOp : Stream_Op<"merge", [SameOperandsAndResultType]> {
   let assemblyFormat = "$inputs attr-dict `:` type($result)";
 }
 
+def Stream_PartOp : Stream_Op<"part"> {
+  let summary = "some consecutive ids of a wide flow, from id `index` of it";
+  let arguments = (ins Stream_FlowType:$source, I64Attr:$index);
+  let results = (outs Stream_FlowType:$result);
+  let assemblyFormat = "$source `[` $index `]` attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 #endif

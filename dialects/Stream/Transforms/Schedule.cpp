@@ -116,13 +116,13 @@ private:
           ::lpu::getResults(target, queue, instruction)[producer.result];
       OpResult result = issue->getResult(producer.result);
       scheduling::FlowDrive drive;
-      drive.id = producer.offset;
+      drive.id = unsigned(producer.offset);
       drive.width = cast<FlowType>(result.getType()).getWidth();
       drive.cycles = getProgression(instruction.repeat,
                                     int64_t(issue.getOffset()) + info.offset);
       drive.column = int32_t(target.column(queue));
       drive.reach = getReach(result, drive.column, sign);
-      idOf[result] = {unsigned(chain.flows.size()), producer.offset};
+      idOf[result] = {unsigned(chain.flows.size()), drive.id};
       flow.drives.push_back(drive);
     }
     chain.flows.push_back(std::move(flow));

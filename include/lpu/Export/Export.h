@@ -12,6 +12,10 @@ namespace lpu {
 /// operation: a level above isa, an unknown kind or type, sizes that disagree.
 mlir::FailureOr<Program> exportProgram(mlir::ModuleOp module);
 
+/// Registers `lpu-translate --export-assembly`: a module at isa level as
+/// assembly text.
+void registerExportAssembly();
+
 } // namespace lpu
 
 #endif // LPU_EXPORT_EXPORT_H

@@ -1,0 +1,22 @@
+//===- Passes.td - Passes of the lpu dialect ----------------*- tablegen -*-===//
+#ifndef LPU_TRANSFORMS_PASSES_TD
+#define LPU_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::func::FuncOp"> {
+  let summary = "give every buffer and weight tile its SRAM words";
+  let description = [{
+    Input: one entry at kernel level, `lpu.target` on the module. Output: every
+    op that makes a buffer, and every contraction's weights, has a `placement`.
+
+    Byte planes of buffers that one map reads or writes lie in different slices,
+    so that they move in the same cycle; buffers prefer the slices next to the
+    VXM, weight stripes the fullest-first remainder of their plane's side. A
+    buffer that feeds a contraction has a copy on each side that contracts it.
+    What does not fit is an error with what lies where.
+  }];
+  let dependentDialects = ["::mlir::lpu::LPUDialect"];
+}
+
+#endif // LPU_TRANSFORMS_PASSES_TD

@@ -1,0 +1,145 @@
+//===- LPUToStream.cpp - Placed kernels to chains -------------------------===//
+
+#include "ISA/IR/ISADialect.h"
+#include "Lowering.h"
+#include "lpu/Conversion/Passes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+
+using namespace lpu::stream_lowering;
+using namespace mlir;
+using mlir::lpu::ContractOp;
+using mlir::lpu::MapOp;
+
+int64_t AccumulatorAllocator::take(unsigned plane, int64_t count) {
+  std::vector<bool> &taken = used[plane];
+  int64_t size = int64_t(taken.size());
+  for (int64_t tries = 0, first = next[plane]; tries <= size; ++tries, ++first) {
+    first = first + count > size ? 0 : first;
+    if (count > size) {
+      return -1;
+    }
+    bool isFree = true;
+    for (int64_t k = first; k < first + count; ++k) {
+      isFree &= !taken[size_t(k)];
+    }
+    if (isFree) {
+      std::fill_n(taken.begin() + first, count, true);
+      next[plane] = first + count;
+      return first;
+    }
+  }
+  return -1;
+}
+
+void AccumulatorAllocator::release(unsigned plane, int64_t first, int64_t count) {
+  std::fill_n(used[plane].begin() + first, count, false);
+}
+
+namespace lpu::stream_lowering {
+SmallVector<mlir::lpu::Placement> getPlacements(Value buffer) {
+  auto type = cast<mlir::lpu::BufferType>(buffer.getType());
+  unsigned bytes = mlir::lpu::getNumBytes(type.getFormat());
+  Operation *op = buffer.getDefiningOp();
+  DenseI64ArrayAttr placement;
+  if (auto map = dyn_cast_or_null<MapOp>(op)) {
+    if (auto all = map.getPlacements()) {
+      placement = cast<DenseI64ArrayAttr>(
+          (*all)[cast<OpResult>(buffer).getResultNumber()]);
+    }
+  } else if (op) {
+    placement = op->getAttrOfType<DenseI64ArrayAttr>("placement");
+  }
+  if (!placement) {
+    return {};
+  }
+  return mlir::lpu::decodePlacement(placement, bytes);
+}
+} // namespace lpu::stream_lowering
+
+std::string Lowering::getName(Operation *op, StringRef kind) {
+  if (auto name = dyn_cast<NameLoc>(op->getLoc())) {
+    return name.getName().str();
+  }
+  return (kind + Twine(number)).str();
+}
+
+void Lowering::releaseDeadAccumulators(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    auto it = tilesOf.find(operand);
+    if (it == tilesOf.end()) {
+      continue;
+    }
+    bool last = llvm::all_of(operand.getUsers(), [&](Operation *user) {
+      return user == op || user->isBeforeInBlock(op);
+    });
+    auto type = cast<mlir::lpu::AccType>(operand.getType());
+    int64_t count = type.getRows() * mlir::lpu::getNumLimbs(type.getFormat());
+    for (const AccumulatorTile &tile : it->second) {
+      if (last) {
+        accumulators.release(tile.plane, tile.first, count);
+      }
+    }
+  }
+}
+
+LogicalResult Lowering::run() {
+  for (Operation &op : entry.getBody().front()) {
+    LogicalResult result = success();
+    if (auto contract = dyn_cast<ContractOp>(op)) {
+      result = lowerContract(contract);
+    } else if (auto map = dyn_cast<MapOp>(op)) {
+      result = lowerMap(map);
+      releaseDeadAccumulators(map);
+    } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp,
+                    mlir::lpu::ConstantRowsOp, func::ReturnOp>(op)) {
+      result = op.emitOpError("does not belong to the kernel level");
+    }
+    if (failed(result)) {
+      return failure();
+    }
+    ++number;
+  }
+  SmallVector<StringRef> names(counters.begin(), counters.end());
+  program.setCountersAttr(Builder(program.getContext()).getStrArrayAttr(names));
+  return emitMemory();
+}
+
+namespace {
+
+struct LPUToStream : PassWrapper<LPUToStream, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LPUToStream)
+  StringRef getArgument() const override { return "convert-lpu-to-stream"; }
+  StringRef getDescription() const override {
+    return "turn placed kernels into chains";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<mlir::stream::StreamDialect, lpuisa::ISADialect>();
+  }
+  void runOnOperation() override {
+    for (auto entry : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      const ::lpu::Target *target = mlir::stream::getTarget(entry);
+      if (!target) {
+        return signalPassFailure();
+      }
+      OpBuilder builder(entry);
+      auto program = mlir::stream::ProgramOp::create(
+          builder, entry.getLoc(), entry.getSymName(),
+          builder.getStrArrayAttr({}), IntegerAttr(), IntegerAttr());
+      program.getBody().emplaceBlock();
+      if (failed(Lowering(entry, program, *target).run())) {
+        return signalPassFailure();
+      }
+      entry.erase();
+    }
+  }
+};
+
+} // namespace
+
+namespace lpu {
+std::unique_ptr<Pass> createLPUToStreamPass() {
+  return std::make_unique<LPUToStream>();
+}
+} // namespace lpu

@@ -1,0 +1,77 @@
+//===- Lowering.h - One entry at kernel level to chains ---------*- C++ -*-===//
+#ifndef LPU_LIB_CONVERSION_LPUTOSTREAM_LOWERING_H
+#define LPU_LIB_CONVERSION_LPUTOSTREAM_LOWERING_H
+
+#include "ChainBuilder.h"
+#include "LPU/IR/LPUKernelOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace lpu::stream_lowering {
+
+/// Accumulators that hold one N tile of a contraction: those of row r and limb
+/// l, high limb first, are first + r * limbs + l.
+struct AccumulatorTile {
+  unsigned plane;
+  int64_t first;
+};
+
+/// Which accumulators of each plane are in use.
+class AccumulatorAllocator {
+public:
+  explicit AccumulatorAllocator(const Target &target)
+      : used(target.planes(), std::vector<bool>(target.accumulators())),
+        next(target.planes(), 0) {}
+  /// `count` consecutive ones, going round so that reuse comes late; -1 when
+  /// there are none.
+  int64_t take(unsigned plane, int64_t count);
+  void release(unsigned plane, int64_t first, int64_t count);
+
+private:
+  std::vector<std::vector<bool>> used;
+  std::vector<int64_t> next;
+};
+
+/// The state of lowering one entry.
+class Lowering {
+public:
+  Lowering(mlir::func::FuncOp entry, mlir::stream::ProgramOp program,
+           const Target &target)
+      : entry(entry), program(program), target(target), accumulators(target) {}
+
+  mlir::LogicalResult run();
+
+private:
+  mlir::LogicalResult lowerContract(mlir::lpu::ContractOp op);
+  mlir::LogicalResult lowerMap(mlir::lpu::MapOp op);
+  /// Regions, images and bindings of the host.
+  mlir::LogicalResult emitMemory();
+  void releaseDeadAccumulators(mlir::Operation *op);
+
+  /// Loads and installs tile (n, k) of `op`.
+  void emitTileLoad(mlir::lpu::ContractOp op, const mlir::lpu::Stripe &stripe,
+                    int64_t firstWord, int64_t groups, llvm::StringRef name);
+  void emitTilePass(mlir::lpu::ContractOp op, const AccumulatorTile &tile,
+                    int64_t chunk, int64_t groups, llvm::StringRef name);
+
+public:
+  mlir::func::FuncOp entry;
+  mlir::stream::ProgramOp program;
+  const Target &target;
+  AccumulatorAllocator accumulators;
+  llvm::DenseMap<mlir::Value, std::vector<AccumulatorTile>> tilesOf;
+  llvm::SmallVector<std::string> counters;
+  unsigned number = 0; ///< of the next kernel, for names
+
+  /// Name of an operation for messages and chains: its location's, else `kind`
+  /// and a number.
+  std::string getName(mlir::Operation *op, llvm::StringRef kind);
+};
+
+/// Copies of `buffer` in SRAM, from the operation that makes it.
+llvm::SmallVector<mlir::lpu::Placement> getPlacements(mlir::Value buffer);
+
+inline int64_t divideCeil(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+} // namespace lpu::stream_lowering
+
+#endif // LPU_LIB_CONVERSION_LPUTOSTREAM_LOWERING_H

@@ -1,0 +1,326 @@
+//===- Map.cpp - lpu.map to VXM chains ------------------------------------===//
+
+#include "MapGraph.h"
+#include <map>
+
+using namespace lpu;
+using namespace lpu::stream_lowering;
+using namespace mlir;
+using mlir::lpu::AccType;
+using mlir::lpu::BufferType;
+using mlir::lpu::ContractOp;
+using mlir::lpu::Format;
+using mlir::lpu::MapOp;
+using mlir::lpu::Placement;
+using mlir::stream::FlowType;
+using mlir::stream::stringifyDirection;
+using Operand = MapNode::Operand;
+
+namespace {
+
+StringRef getStreamType(Format format) {
+  return format == Format::F16 ? "f16" : "f32";
+}
+/// Drive type of a result: bytes 0 to 2 of an int32 are the limbs of i8x3.
+StringRef getDriveType(Format format) {
+  switch (format) {
+  case Format::F32:
+    return "f32";
+  case Format::F16:
+    return "f16";
+  case Format::I8x1:
+    return "i8";
+  case Format::I8x2:
+    return "i16";
+  default:
+    return "i32";
+  }
+}
+unsigned getDriveBytes(Format format) {
+  return format == Format::I8x3 ? 4 : mlir::lpu::getNumBytes(format);
+}
+
+/// Writes the chain of one vector of a map's results.
+class VectorChain {
+public:
+  VectorChain(MapOp op, ArrayRef<MapNode> nodes, int64_t vector, Lowering &lowering,
+              StringRef name)
+      : op(op), nodes(nodes), vector(vector), lowering(lowering),
+        target(lowering.target), chain(lowering.program, op.getLoc(), name, target),
+        rows(cast<BufferType>(op.getResult(0).getType()).getRows()) {
+    for (Value input : op.getInputs()) {
+      if (auto acc = dyn_cast<AccType>(input.getType())) {
+        period = std::max<int64_t>(period, mlir::lpu::getNumLimbs(acc.getFormat()));
+      }
+    }
+  }
+
+  LogicalResult run() {
+    results.resize(nodes.size());
+    for (auto [index, node] : llvm::enumerate(nodes)) {
+      SmallVector<Value> operands;
+      Fields fields = chain.fields();
+      fields.set("op", node.op);
+      if (node.bounds) {
+        fields.set("lo", node.bounds->first).set("hi", node.bounds->second);
+      }
+      if (node.counter) {
+        fields.set("counter", int64_t(node.counter));
+      }
+      for (auto [number, operand] : llvm::enumerate(node.operands)) {
+        if (failed(setOperand(fields, StringRef("abc").substr(number, 1), operand,
+                              node.time, operands))) {
+          return failure();
+        }
+      }
+      SmallVector<Type> types;
+      if (node.drives) {
+        fields.set("out", getDriveType(getResultType(node).getFormat()));
+        fields.set("out_dir", stringifyDirection(getResultDirection(node)));
+        types.push_back(chain.flow(getResultDirection(node),
+                                   getDriveBytes(getResultType(node).getFormat())));
+      }
+      types.push_back(chain.mesh());
+      auto issue = chain.issue("alu", "vxm.*", node.time, fields, operands, types, each());
+      results[index] = issue->getResults().back();
+      if (node.drives) {
+        writeResult(node, issue.getResult(0));
+      }
+    }
+    chain.finish();
+    return success();
+  }
+
+private:
+  /// One issue a row.
+  Repeated each() const { return {rows, period, 1, 0}; }
+  unsigned vxm() const { return target.vxmColumn(); }
+
+  BufferType getResultType(const MapNode &node) {
+    return cast<BufferType>(op.getResult(node.drives->first).getType());
+  }
+  const Placement &getResultPlacement(const MapNode &node) {
+    auto &placements = placementsOf[node.drives->first];
+    if (placements.empty()) {
+      placements = getPlacements(op.getResult(node.drives->first));
+    }
+    return placements[node.drives->second];
+  }
+  mlir::stream::Direction getResultDirection(const MapNode &node) {
+    unsigned slice = unsigned(getResultPlacement(node).front().slice);
+    return ChainBuilder::direction(vxm(), target.sliceColumn(slice));
+  }
+
+  void writeResult(const MapNode &node, Value flow) {
+    int64_t vectors = divideCeil(getResultType(node).getColumns(), target.lanes());
+    for (auto [index, byte] : llvm::enumerate(getResultPlacement(node))) {
+      chain.writeFrom(vxm(), node.time + node.latency, flow, int64_t(index),
+                      unsigned(byte.slice), byte.bank, byte.first + vector, each(),
+                      {{"w_addr", {0, vectors}}});
+    }
+  }
+
+  LogicalResult setOperand(Fields &fields, StringRef letter, const Operand &operand,
+                           int64_t time, SmallVectorImpl<Value> &operands) {
+    std::string type = (letter + "_type").str(), value = (letter + "_value").str();
+    switch (operand.kind) {
+    case Operand::Kind::Float:
+      fields.set(letter, "immediate").setFloat(value, operand.value);
+      return success();
+    case Operand::Kind::Integer:
+      fields.set(letter, "immediate").set(type, "i32").set(value, operand.integer);
+      return success();
+    case Operand::Kind::Node: {
+      const MapNode &producer = nodes[operand.index];
+      fields.set(letter, "mesh");
+      operands.push_back(delayed(results[operand.index],
+                                 producer.time + producer.latency, time));
+      return success();
+    }
+    case Operand::Kind::Input:
+      return setInput(fields, letter, operand.index, time, operands);
+    }
+    return failure();
+  }
+
+  LogicalResult setInput(Fields &fields, StringRef letter, unsigned input,
+                         int64_t time, SmallVectorImpl<Value> &operands) {
+    Value value = op.getInputs()[input];
+    if (isa<AccType>(value.getType())) {
+      // One sum a row, used in the cycle it is complete; later users get it
+      // from a delay.
+      auto it = sums.find(input);
+      if (it == sums.end()) {
+        int64_t first = time;
+        for (const MapNode &node : nodes) {
+          for (const Operand &other : node.operands) {
+            if (other.kind == Operand::Kind::Input && other.index == input) {
+              first = std::min(first, node.time);
+            }
+          }
+        }
+        FailureOr<Value> sum = sumLimbs(value, first);
+        if (failed(sum)) {
+          return failure();
+        }
+        it = sums.insert({input, {*sum, first}}).first;
+      }
+      fields.set(letter, "mesh");
+      operands.push_back(delayed(it->second.first, it->second.second, time));
+      return success();
+    }
+    auto type = cast<BufferType>(value.getType());
+    if (mlir::lpu::getNumLimbs(type.getFormat()) != 0) {
+      return op.emitOpError("expected a floating-point input, got ") << type;
+    }
+    SmallVector<Placement> copies = getPlacements(value);
+    if (copies.empty()) {
+      return op.emitOpError("expected placed inputs");
+    }
+    // The same words in the same cycle come once.
+    Value &flow = streams[{input, time}];
+    if (!flow) {
+      flow = readRows(type, copies.front(), time, each(), 0, 1);
+    }
+    fields.set(letter, "stream")
+        .set((letter + "_type").str(), getStreamType(type.getFormat()))
+        .set((letter + "_dir").str(),
+             stringifyDirection(cast<FlowType>(flow.getType()).getDirection()));
+    operands.push_back(flow);
+    return success();
+  }
+
+  /// The vector of every row of a buffer, one a step of `repeated`: rows step
+  /// with the outer index when `outer` is 1, with the inner one when `inner` is.
+  Value readRows(BufferType type, const Placement &copy, int64_t cycle,
+                 Repeated repeated, int64_t outer, int64_t inner) {
+    int64_t vectors = divideCeil(type.getColumns(), target.lanes());
+    int64_t stride = type.getRows() == 1 ? 0 : vectors;
+    int64_t index = type.getColumns() == 1 ? 0 : vector;
+    SmallVector<Value> bytes;
+    for (const auto &byte : copy) {
+      bytes.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
+                                    byte.first + index, repeated,
+                                    {{"r_addr", {outer * stride, inner * stride}}}));
+    }
+    return chain.bundle(bytes);
+  }
+
+  /// `value`, on the mesh in cycle `ready`, in cycle `wanted`.
+  Value delayed(Value value, int64_t ready, int64_t wanted) {
+    int64_t longest = target.latencies().alu_delay_max();
+    while (ready < wanted) {
+      Value &later = delays[{value.getAsOpaquePointer(), wanted}];
+      int64_t step = std::min(longest, wanted - ready);
+      if (later && step == wanted - ready) {
+        return later;
+      }
+      Fields fields = chain.fields();
+      fields.set("op", "delay").set("a", "mesh").set("lo", step);
+      Value next = chain
+                       .issue("alu", "vxm.*", ready, fields, value, chain.mesh(), each())
+                       .getResult(0);
+      ready += step;
+      if (ready == wanted) {
+        later = next;
+      }
+      value = next;
+    }
+    return value;
+  }
+
+  /// The sum over limbs, high limb first: f32(limb) * scale, accumulated in an
+  /// ALU's register. Complete on the mesh in cycle `cycle` for the first row.
+  FailureOr<Value> sumLimbs(Value value, int64_t cycle) {
+    auto type = cast<AccType>(value.getType());
+    auto contract = value.getDefiningOp<ContractOp>();
+    const auto &tiles = lowering.tilesOf.find(value)->second;
+    int64_t index = type.getColumns() == 1 ? 0 : vector;
+    const AccumulatorTile &tile = tiles[size_t(index)];
+    int64_t limbs = mlir::lpu::getNumLimbs(type.getFormat());
+    int64_t alu = target.latencies().alu();
+    Repeated perLimb{limbs, 1, rows, period};
+    bool oneRow = type.getRows() == 1;
+    int64_t arrival = cycle - 3 * alu - (limbs - 1);
+
+    unsigned column = target.planeColumn(tile.plane);
+    auto dir = ChainBuilder::direction(column, vxm());
+    int64_t distance = std::abs(int64_t(column) - int64_t(vxm()));
+    Fields emit = chain.fields();
+    emit.set("emit", "true").set("b", tile.first).set("emit_count", target.superlanes())
+        .set("dir", stringifyDirection(dir));
+    Value limb =
+        chain
+            .issue("acc",
+                   target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)}),
+                   arrival - distance - int64_t(target.latencies().mxm_emit()), emit, {},
+                   chain.flow(dir, 4), perLimb,
+                   {{"b", {oneRow ? 0 : limbs, 1}}})
+            .getResult(0);
+    Fields convert = chain.fields();
+    convert.set("op", "i2f").set("a", "stream").set("a_type", "i32").set(
+        "a_dir", stringifyDirection(dir));
+    Value real =
+        chain.issue("alu", "vxm.*", arrival, convert, limb, chain.mesh(), perLimb)
+            .getResult(0);
+    auto scaleType = cast<BufferType>(contract.getScales().getType());
+    SmallVector<Placement> copies = getPlacements(contract.getScales());
+    if (copies.empty()) {
+      return op.emitOpError("expected placed scales");
+    }
+    Value scale = readScales(scaleType, copies.front(), arrival + alu, perLimb);
+    Fields multiply = chain.fields();
+    multiply.set("op", "mul").set("a", "mesh").set("b", "stream").set(
+        "b_dir", stringifyDirection(cast<FlowType>(scale.getType()).getDirection()));
+    Value part = chain
+                     .issue("alu", "vxm.*", arrival + alu, multiply,
+                            {real, scale}, chain.mesh(), perLimb)
+                     .getResult(0);
+    Fields sum = chain.fields();
+    sum.set("op", "acc").set("a", "mesh").set("reset", "outer");
+    return chain.issue("alu", "vxm.*", arrival + 2 * alu, sum, part, chain.mesh(), perLimb)
+        .getResult(0);
+  }
+
+  /// Row l of the scales for limb l of every row.
+  Value readScales(BufferType type, const Placement &copy, int64_t cycle,
+                   Repeated repeated) {
+    return readRows(type, copy, cycle, repeated, 0, 1);
+  }
+
+  MapOp op;
+  ArrayRef<MapNode> nodes;
+  int64_t vector;
+  Lowering &lowering;
+  const Target &target;
+  ChainBuilder chain;
+  int64_t rows, period = 1;
+  std::vector<Value> results; ///< on the mesh, by node
+  std::map<unsigned, SmallVector<Placement>> placementsOf;
+  std::map<unsigned, std::pair<Value, int64_t>> sums;
+  std::map<std::pair<unsigned, int64_t>, Value> streams;
+  std::map<std::pair<const void *, int64_t>, Value> delays;
+};
+
+} // namespace
+
+LogicalResult Lowering::lowerMap(MapOp op) {
+  if (!op.getPlacements()) {
+    return op.emitOpError("expected placed results");
+  }
+  std::string name = getName(op, "map");
+  FailureOr<std::vector<MapNode>> nodes = buildMapGraph(op, target, counters, name);
+  if (failed(nodes)) {
+    return failure();
+  }
+  auto type = cast<BufferType>(op.getResult(0).getType());
+  int64_t vectors = divideCeil(type.getColumns(), target.lanes());
+  for (int64_t vector = 0; vector < vectors; ++vector) {
+    if (failed(VectorChain(op, *nodes, vector, *this,
+                           name + ".v" + std::to_string(vector))
+                   .run())) {
+      return failure();
+    }
+  }
+  return success();
+}

@@ -1,0 +1,188 @@
+//===- MapGraph.cpp - A map's body as ALU operations in time --------------===//
+
+#include "MapGraph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace lpu;
+using namespace lpu::stream_lowering;
+using namespace mlir;
+using mlir::lpu::MapOp;
+using Operand = MapNode::Operand;
+
+namespace {
+
+Operand immediate(float value) {
+  return {Operand::Kind::Float, 0, value, 0};
+}
+Operand integer(int64_t value) {
+  return {Operand::Kind::Integer, 0, 0, value};
+}
+
+/// n bytes of `byte`: 0x808080 for (3, 0x80).
+int64_t repeatByte(unsigned n, int64_t byte) {
+  int64_t value = 0;
+  for (unsigned k = 0; k < n; ++k) {
+    value = value << 8 | byte;
+  }
+  return value;
+}
+
+class GraphBuilder {
+public:
+  GraphBuilder(MapOp op, const Target &target, SmallVectorImpl<std::string> &counters,
+          StringRef name)
+      : op(op), target(target), counters(counters), name(name) {}
+
+  FailureOr<std::vector<MapNode>> run() {
+    Block &body = op.getBody().front();
+    for (BlockArgument argument : body.getArguments()) {
+      values[argument] = {Operand::Kind::Input, argument.getArgNumber(), 0, 0};
+    }
+    for (Operation &inner : body.without_terminator()) {
+      if (failed(add(inner))) {
+        return failure();
+      }
+    }
+    Operation *yield = body.getTerminator();
+    for (unsigned r = 0; r < op.getNumResults(); ++r) {
+      addResult(r, values.lookup(yield->getOperand(r)));
+    }
+    setTimes();
+    return std::move(nodes);
+  }
+
+private:
+  Operand node(StringRef name, ArrayRef<Operand> operands) {
+    MapNode node;
+    node.op = name.str();
+    node.operands.assign(operands.begin(), operands.end());
+    node.latency = llvm::StringSwitch<bool>(name)
+                           .Cases({"exp2", "log2", "tanh", "rsqrt", "rcp"}, true)
+                           .Default(false)
+                       ? target.latencies().alu_transcendental()
+                       : target.latencies().alu();
+    nodes.push_back(node);
+    return {Operand::Kind::Node, unsigned(nodes.size() - 1), 0, 0};
+  }
+
+  LogicalResult add(Operation &inner) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+      auto value = dyn_cast<FloatAttr>(constant.getValue());
+      if (!value || !value.getType().isF32()) {
+        return inner.emitOpError("expected an f32 constant");
+      }
+      values[constant] = immediate(value.getValue().convertToFloat());
+      return success();
+    }
+    SmallVector<Operand> in;
+    for (Value operand : inner.getOperands()) {
+      in.push_back(values.lookup(operand));
+    }
+    if (isa<arith::DivFOp>(inner)) {
+      bool reciprocal = in[0].kind == Operand::Kind::Float && in[0].value == 1.0f;
+      Operand inverse = node("rcp", in[1]);
+      values[inner.getResult(0)] =
+          reciprocal ? inverse : node("mul", {in[0], inverse});
+      return success();
+    }
+    StringRef alu = llvm::TypeSwitch<Operation *, StringRef>(&inner)
+                        .Case([](arith::AddFOp) { return "add"; })
+                        .Case([](arith::SubFOp) { return "sub"; })
+                        .Case([](arith::MulFOp) { return "mul"; })
+                        .Case([](arith::MaximumFOp) { return "max"; })
+                        .Case([](arith::MinimumFOp) { return "min"; })
+                        .Case([](arith::NegFOp) { return "neg"; })
+                        .Case([](math::AbsFOp) { return "abs"; })
+                        .Case([](math::FmaOp) { return "fma"; })
+                        .Case([](math::Exp2Op) { return "exp2"; })
+                        .Case([](math::Log2Op) { return "log2"; })
+                        .Case([](math::TanhOp) { return "tanh"; })
+                        .Case([](math::RsqrtOp) { return "rsqrt"; })
+                        .Default([](Operation *) { return ""; });
+    if (alu.empty()) {
+      return inner.emitOpError("is no operation of the VXM");
+    }
+    values[inner.getResult(0)] = node(alu, in);
+    return success();
+  }
+
+  /// Appends the conversion of result `r`; its last operation once a copy, so
+  /// that every copy has a driver.
+  void addResult(unsigned r, Operand value) {
+    auto type = cast<mlir::lpu::BufferType>(op.getResult(r).getType());
+    unsigned copies = unsigned(getPlacements(op.getResult(r)).size());
+    unsigned limbs = mlir::lpu::getNumLimbs(type.getFormat());
+    if (limbs == 0) {
+      // The value's own operation drives when nothing else drives with it.
+      if (value.kind != Operand::Kind::Node || nodes[value.index].drives) {
+        value = node("copy", value);
+      }
+      MapNode last = nodes[value.index];
+      nodes[value.index].drives = {{r, 0}};
+      for (unsigned copy = 1; copy < copies; ++copy) {
+        last.drives = {{r, copy}};
+        nodes.push_back(last);
+      }
+      return;
+    }
+    counters.push_back((name + (op.getNumResults() > 1 ? "#" + Twine(r) : Twine())).str());
+    Operand scaled = node("mul", {value, immediate(op.getScales()[r])});
+    Operand rounded = node("f2i", scaled);
+    int64_t half = repeatByte(limbs, 0x80);
+    nodes.back().bounds = {{limbs == 4 ? INT32_MIN : -half, repeatByte(limbs, 0x7f)}};
+    nodes.back().counter = unsigned(counters.size());
+    if (limbs == 1) {
+      MapNode last = nodes.back();
+      nodes.back().drives = {{r, 0}};
+      for (unsigned copy = 1; copy < copies; ++copy) {
+        last.drives = {{r, copy}};
+        last.counter = 0; // the same lanes would count twice
+        nodes.push_back(last);
+      }
+      return;
+    }
+    // Balanced limbs: the bytes of (y + 0x80..80) ^ 0x80..80.
+    Operand shifted = node("add", {rounded, integer(half)});
+    for (unsigned copy = 0; copy < copies; ++copy) {
+      node("xor", {shifted, integer(half)});
+      nodes.back().drives = {{r, copy}};
+    }
+  }
+
+  /// As late as possible, so that a value with one consumer never waits.
+  void setTimes() {
+    std::vector<std::optional<int64_t>> latest(nodes.size());
+    // Copies of a driving node come after the nodes that use it: visit every
+    // node behind its users.
+    for (size_t k = nodes.size(); k-- > 0;) {
+      MapNode &node = nodes[k];
+      node.time = latest[k].value_or(0) - (latest[k] ? node.latency : 0);
+      for (const Operand &operand : node.operands) {
+        if (operand.kind == Operand::Kind::Node) {
+          std::optional<int64_t> &time = latest[operand.index];
+          time = std::min(time.value_or(node.time), node.time);
+        }
+      }
+    }
+  }
+
+  MapOp op;
+  const Target &target;
+  SmallVectorImpl<std::string> &counters;
+  StringRef name;
+  std::vector<MapNode> nodes;
+  llvm::DenseMap<Value, Operand> values;
+};
+
+} // namespace
+
+namespace lpu::stream_lowering {
+FailureOr<std::vector<MapNode>>
+buildMapGraph(MapOp op, const Target &target,
+              SmallVectorImpl<std::string> &counters, StringRef name) {
+  return GraphBuilder(op, target, counters, name).run();
+}
+} // namespace lpu::stream_lowering
