@@ -1,0 +1,32 @@
+// RUN: lpu-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(lpu-place-buffers),convert-lpu-to-stream)'
+
+// expected-error @+2 {{unknown target "tsp9"; known targets: ft32, tiny, tsp1}}
+module attributes {lpu.target = "tsp9"} {
+  func.func @main() { return }
+}
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    %x = lpu.load_input "x" shape [1, 32] : !lpu.buffer<1, 32, f32>
+    %y = lpu.map(%x) scales [1.0] : (!lpu.buffer<1, 32, f32>) -> !lpu.buffer<1, 32, f32> {
+    ^bb0(%a: f32):
+      // expected-error @below {{'math.sin' op is no operation of the VXM}}
+      %b = math.sin %a : f32
+      lpu.yield %b : f32
+    }
+    lpu.store_output %y as "y" shape [1, 32] : !lpu.buffer<1, 32, f32>
+    return
+  }
+}
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    // expected-error @below {{'lpu.load_input' op does not fit into SRAM: a buffer of 300 words a byte plane; 0 of 40960 words of tiny are taken}}
+    %x = lpu.load_input "x" shape [300, 32] : !lpu.buffer<300, 32, f32>
+    return
+  }
+}
