@@ -6,7 +6,7 @@
 #include "LPU/Transforms/Passes.h"
 #include "ONNX/IR/ONNXDialect.h"
 #include "Stream/Transforms/Passes.h"
-#include "lpu/Conversion/Passes.h"
+#include "lpu/Pipelines/Pipelines.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -30,6 +30,9 @@ void registerAllPasses() {
   mlir::stream::registerStreamPasses();
   mlir::registerPass([] { return createStreamToISAPass(); });
   mlir::registerPass([] { return createLPUToStreamPass(); });
+  registerPipelines();
+  mlir::registerPass([] { return createONNXToLPUPass(); });
+  mlir::registerPass([] { return createTensorToKernelPass(); });
 }
 
 } // namespace lpu

@@ -4,6 +4,16 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
+  let summary = "join maps that pass a buffer on to one other map";
+  let description = [{
+    A map whose f32 results have one user, a map over the same rows and columns,
+    becomes a part of that map, as long as the joint program keeps at most the
+    target's ALUs busy: with more rows than one every operation holds an ALU.
+  }];
+  let dependentDialects = ["::mlir::lpu::LPUDialect"];
+}
+
 def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::func::FuncOp"> {
   let summary = "give every buffer and weight tile its SRAM words";
   let description = [{

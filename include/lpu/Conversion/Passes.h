@@ -2,16 +2,35 @@
 #ifndef LPU_CONVERSION_PASSES_H
 #define LPU_CONVERSION_PASSES_H
 
+#include "ONNX/IR/ONNXDialect.h"
 #include "mlir/Pass/Pass.h"
 #include <memory>
+#include <string>
 
 namespace lpu {
 
-/// `stream.program`, scheduled, -> `isa.entry`. An unscheduled chain is an error.
-std::unique_ptr<mlir::Pass> createStreamToISAPass();
+/// The onnx level -> the tensor level, one function at a time.
+std::unique_ptr<mlir::Pass> createONNXToLPUPass();
+/// What is in the way of converting `op`; empty when nothing is.
+std::string whyNotConvertible(mlir::onnx::NodeOp op);
+
+/// Number formats of kernels.
+struct KernelOptions {
+  /// int8 limbs of activations that enter the MXM, 1 to 3.
+  unsigned limbs = 3;
+  /// Largest |x| of activations that calibration did not see; 0: an error.
+  float activationMax = 0;
+  /// Range of activations / largest |x| seen; beyond it they saturate, counted.
+  float headroom = 2;
+};
+/// The tensor level -> kernels, not yet placed.
+std::unique_ptr<mlir::Pass> createTensorToKernelPass(const KernelOptions &options = {});
+
 /// One entry of the kernel level (a function whose buffers are placed) ->
 /// `stream.program`, and the SRAM words it uses as `isa` operations.
 std::unique_ptr<mlir::Pass> createLPUToStreamPass();
+/// `stream.program`, scheduled, -> `isa.entry`. An unscheduled chain is an error.
+std::unique_ptr<mlir::Pass> createStreamToISAPass();
 
 } // namespace lpu
 

@@ -1,0 +1,30 @@
+//===- Pipelines.h - From level to level ------------------------*- C++ -*-===//
+#ifndef LPU_PIPELINES_PIPELINES_H
+#define LPU_PIPELINES_PIPELINES_H
+
+#include "lpu/Conversion/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include <optional>
+
+namespace lpu {
+
+/// The levels below the binary, in order (docs/Architecture.md).
+enum class Level { ONNX, Tensor, Kernel, Stream, ISA };
+/// "onnx", "tensor", "kernel", "stream" or "isa".
+std::optional<Level> parseLevel(llvm::StringRef name);
+llvm::StringRef getLevelName(Level level);
+
+struct PipelineOptions {
+  KernelOptions kernels;
+};
+/// Adds the passes that take a module from the level above to `level`; the
+/// module carries `lpu.target` from the kernel level on.
+void addPassesTo(Level level, mlir::OpPassManager &manager,
+                 const PipelineOptions &options = {});
+/// Registers `lpu-to-tensor`, `lpu-to-stream` and `lpu-to-isa`
+/// for lpu-opt: each from the level above.
+void registerPipelines();
+
+} // namespace lpu
+
+#endif // LPU_PIPELINES_PIPELINES_H

@@ -1,0 +1,106 @@
+//===- Elementwise.cpp - Operators on one element at a time ---------------===//
+
+#include "Rules.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using ::lpu::onnx_lowering::Rule;
+using mlir::onnx::NodeOp;
+
+namespace {
+
+std::string whyNot(NodeOp op) {
+  std::string reason = ::lpu::onnx_lowering::whyNotRanked(op);
+  auto type = cast<ShapedType>(op.getResult(0).getType());
+  if (reason.empty() && !type.getElementType().isF32()) {
+    return "elements are not float";
+  }
+  return reason;
+}
+
+using Scalar = Value (*)(ImplicitLocOpBuilder &, ValueRange);
+
+/// linalg.generic over the result's shape; inputs broadcast from the right.
+template <Scalar body>
+SmallVector<Value> convert(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  unsigned rank = unsigned(type.getRank());
+  SmallVector<AffineMap> maps;
+  for (Value input : inputs) {
+    auto from = cast<RankedTensorType>(input.getType());
+    SmallVector<AffineExpr> indices;
+    for (auto [d, extent] : llvm::enumerate(from.getShape())) {
+      unsigned loop = rank - unsigned(from.getRank()) + unsigned(d);
+      indices.push_back(extent == 1 && type.getDimSize(loop) != 1
+                            ? b.getAffineConstantExpr(0)
+                            : b.getAffineDimExpr(loop));
+    }
+    maps.push_back(AffineMap::get(rank, 0, indices, b.getContext()));
+  }
+  maps.push_back(b.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
+  Value init = tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  return {linalg::GenericOp::create(
+              b, TypeRange(type), inputs, ValueRange(init), maps, loops,
+              [](OpBuilder &inner, Location location, ValueRange arguments) {
+                ImplicitLocOpBuilder at(location, inner);
+                linalg::YieldOp::create(at, body(at, arguments.drop_back()));
+              })
+              .getResult(0)};
+}
+
+Value constant(ImplicitLocOpBuilder &b, float value) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+}
+template <typename Op> Value apply(ImplicitLocOpBuilder &b, ValueRange in) {
+  return Op::create(b, in[0].getType(), in);
+}
+/// 1 / (1 + exp(-x)) = (tanh(x / 2) + 1) / 2: no overflow, one function.
+Value sigmoid(ImplicitLocOpBuilder &b, ValueRange in) {
+  Value half = constant(b, 0.5f);
+  Value t = math::TanhOp::create(b, Value(arith::MulFOp::create(b, in[0], half)));
+  return math::FmaOp::create(b, t, half, half);
+}
+Value relu(ImplicitLocOpBuilder &b, ValueRange in) {
+  return arith::MaximumFOp::create(b, in[0], constant(b, 0));
+}
+Value reciprocal(ImplicitLocOpBuilder &b, ValueRange in) {
+  return arith::DivFOp::create(b, constant(b, 1), in[0]);
+}
+Value exponential(ImplicitLocOpBuilder &b, ValueRange in) {
+  Value x = arith::MulFOp::create(b, in[0], constant(b, 1.44269504088896f));
+  return math::Exp2Op::create(b, x);
+}
+Value logarithm(ImplicitLocOpBuilder &b, ValueRange in) {
+  Value x = math::Log2Op::create(b, in[0]);
+  return arith::MulFOp::create(b, x, constant(b, 0.693147180559945f));
+}
+
+template <Scalar body> constexpr Rule rule(llvm::StringRef name, int64_t since) {
+  return {"", name, since, whyNot, convert<body>};
+}
+
+} // namespace
+
+namespace lpu::onnx_lowering {
+ArrayRef<Rule> getElementwiseRules() {
+  static const Rule rules[] = {
+      rule<apply<arith::AddFOp>>("Add", 7),
+      rule<apply<arith::SubFOp>>("Sub", 7),
+      rule<apply<arith::MulFOp>>("Mul", 7),
+      rule<apply<arith::DivFOp>>("Div", 7),
+      rule<apply<arith::NegFOp>>("Neg", 6),
+      rule<apply<math::AbsFOp>>("Abs", 6),
+      rule<apply<math::TanhOp>>("Tanh", 6),
+      rule<sigmoid>("Sigmoid", 6),
+      rule<relu>("Relu", 6),
+      rule<reciprocal>("Reciprocal", 6),
+      rule<exponential>("Exp", 6),
+      rule<logarithm>("Log", 6),
+  };
+  return rules;
+}
+} // namespace lpu::onnx_lowering

@@ -1,0 +1,77 @@
+//===- Weights.cpp - Constants of the tensor level as arrays --------------===//
+
+#include "Weights.h"
+#include "LPU/IR/LPUTensorOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+using namespace ::lpu::tensor_lowering;
+
+static FailureOr<std::vector<float>> readValues(Operation *op, Attribute value,
+                                                mlir::onnx::WeightFiles &files) {
+  if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(value)) {
+    auto bytes = files.getBytes(reference);
+    if (!bytes) {
+      return op->emitError(llvm::toString(bytes.takeError()));
+    }
+    std::vector<float> values(bytes->size() / sizeof(float));
+    std::memcpy(values.data(), bytes->data(), values.size() * sizeof(float));
+    return values;
+  }
+  auto dense = dyn_cast<DenseElementsAttr>(value);
+  if (!dense || !dense.getElementType().isF32()) {
+    return op->emitError("expected f32 elements, got ") << value;
+  }
+  return std::vector<float>(dense.value_begin<float>(), dense.value_end<float>());
+}
+
+namespace lpu::tensor_lowering {
+FailureOr<std::optional<std::vector<float>>>
+getConstant(Value value, mlir::onnx::WeightFiles &files) {
+  Operation *op = value.getDefiningOp();
+  Attribute attribute;
+  if (auto weight = dyn_cast_or_null<mlir::lpu::WeightOp>(op)) {
+    attribute = weight.getValue();
+  } else if (auto constant = dyn_cast_or_null<arith::ConstantOp>(op)) {
+    attribute = constant.getValue();
+  } else {
+    return std::optional<std::vector<float>>();
+  }
+  if (!cast<ShapedType>(value.getType()).getElementType().isF32()) {
+    return op->emitError("expected f32 elements, got ") << value.getType();
+  }
+  FailureOr<std::vector<float>> values = readValues(op, attribute, files);
+  if (failed(values)) {
+    return failure();
+  }
+  return std::optional(std::move(*values));
+}
+} // namespace lpu::tensor_lowering
+
+namespace lpu::tensor_lowering {
+QuantizedMatrix quantizeColumns(ArrayRef<float> matrix,
+                                                      int64_t rows, int64_t columns) {
+  QuantizedMatrix result;
+  result.values.resize(size_t(rows * columns));
+  result.scales.assign(size_t(columns), 0);
+  for (int64_t k = 0; k < rows; ++k) {
+    for (int64_t n = 0; n < columns; ++n) {
+      float &largest = result.scales[size_t(n)];
+      largest = std::max(largest, std::fabs(matrix[size_t(k * columns + n)]));
+    }
+  }
+  for (float &scale : result.scales) {
+    scale = scale == 0 ? 1 : scale / 127;
+  }
+  for (int64_t k = 0; k < rows; ++k) {
+    for (int64_t n = 0; n < columns; ++n) {
+      size_t at = size_t(k * columns + n);
+      result.values[at] =
+          int8_t(std::nearbyint(matrix[at] / result.scales[size_t(n)]));
+    }
+  }
+  return result;
+}
+} // namespace lpu::tensor_lowering

@@ -1,0 +1,60 @@
+//===- Pipelines.cpp - From level to level --------------------------------===//
+
+#include "lpu/Pipelines/Pipelines.h"
+#include "LPU/Transforms/Passes.h"
+#include "Stream/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+namespace lpu {
+
+static constexpr llvm::StringLiteral kNames[] = {"onnx", "tensor", "kernel",
+                                                 "stream", "isa"};
+
+std::optional<Level> parseLevel(StringRef name) {
+  const auto *found = llvm::find(kNames, name);
+  return found == std::end(kNames)
+             ? std::nullopt
+             : std::optional(Level(found - std::begin(kNames)));
+}
+
+StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
+
+void addPassesTo(Level level, OpPassManager &manager,
+                 const PipelineOptions &options) {
+  switch (level) {
+  case Level::ONNX:
+    break;
+  case Level::Tensor:
+    manager.addNestedPass<func::FuncOp>(createONNXToLPUPass());
+    break;
+  case Level::Kernel:
+    manager.addNestedPass<func::FuncOp>(createTensorToKernelPass(options.kernels));
+    manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
+    break;
+  case Level::Stream:
+    manager.addNestedPass<func::FuncOp>(mlir::lpu::createPlaceBuffersPass());
+    manager.addPass(createLPUToStreamPass());
+    manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
+    break;
+  case Level::ISA:
+    manager.addPass(createStreamToISAPass());
+    break;
+  }
+}
+
+void registerPipelines() {
+  static const PassPipelineRegistration<> tensor(
+      "lpu-to-tensor", "the onnx level to the tensor level",
+      [](OpPassManager &manager) { addPassesTo(Level::Tensor, manager); });
+  static const PassPipelineRegistration<> stream(
+      "lpu-to-stream", "the kernel level to scheduled chains",
+      [](OpPassManager &manager) { addPassesTo(Level::Stream, manager); });
+  static const PassPipelineRegistration<> isa(
+      "lpu-to-isa", "scheduled chains to instruction queues",
+      [](OpPassManager &manager) { addPassesTo(Level::ISA, manager); });
+}
+
+} // namespace lpu
