@@ -7,6 +7,7 @@
 #include "lpu/Pipelines/Pipelines.h"
 #include "lpu/Pipelines/RegisterAll.h"
 #include "lpu/Tools/Tools.h"
+#include "lpu/Verifier/Verifier.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Location.h"
 #include "mlir/Support/FileUtilities.h"
@@ -16,9 +17,6 @@
 #include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
 
-#ifdef LPU_HAVE_VERIFIER
-#include "lpu/Verifier/Verifier.h"
-#endif
 
 namespace cl = llvm::cl;
 using namespace mlir;
@@ -122,13 +120,11 @@ int writeBinary(ModuleOp module, Progress &progress) {
     return 1;
   }
   program->producer = "lpu-compile";
-#ifdef LPU_HAVE_VERIFIER
   progress.stage("verify");
   if (absl::Status status = lpu::verifyProgram(*program); !status.ok()) {
     return fail("the compiled program is wrong, nothing was written: " +
                 std::string(status.message()));
   }
-#endif
   if (absl::Status status = lpu::writeProgram(*program, outputFile); !status.ok()) {
     return fail(std::string(status.message()));
   }

@@ -8,6 +8,7 @@ namespace lpu {
 /// message on standard error.
 int runAssemble(int argc, char **argv);
 int runObjdump(int argc, char **argv);
+int runVerify(int argc, char **argv);
 int runRun(int argc, char **argv);
 int runOpt(int argc, char **argv);
 int runCompile(int argc, char **argv);

@@ -1,0 +1,113 @@
+//===- Memory.cpp - Words of SRAM -----------------------------------------===//
+
+#include "Issues.h"
+#include "absl/container/flat_hash_map.h"
+
+using namespace lpu;
+using namespace lpu::verifier;
+
+namespace {
+
+enum : uint8_t { kUnwritten = 0, kWritten = 1, kConstant = 2 };
+
+/// What is known of every word. A Scatter may or may not write a word of its
+/// window: it proves nothing written.
+class Words {
+public:
+  explicit Words(const Target &target)
+      : target(target),
+        states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank()) {}
+
+  uint8_t &at(unsigned slice, int64_t bank, int64_t word) {
+    return states[(size_t(slice) * target.banks() + size_t(bank)) *
+                      target.wordsPerBank() +
+                  size_t(word)];
+  }
+  void set(const WordRange &range, uint8_t state) {
+    for (uint32_t k = 0; k < range.count(); ++k) {
+      at(range.slice(), range.bank(), range.first() + k) = state;
+    }
+  }
+
+private:
+  const Target &target;
+  std::vector<uint8_t> states;
+};
+
+} // namespace
+
+void EntryVerifier::checkMemory() {
+  Words words(target);
+  for (const ImageBytes &image : program.image) {
+    words.set(image.region.words(),
+              image.region.kind() == WEIGHTS ? kConstant : kWritten);
+  }
+  for (const ImageRegion &region : entry.header.scratch()) {
+    if (region.kind() == INPUT || region.kind() == DERIVED) {
+      words.set(region.words(), kWritten);
+    }
+  }
+  // A queue issues at most once a cycle and its two parts are in different
+  // banks: cycle order is the order of accesses of every word.
+  forEach(UnitKind::Mem, [&](const Issue &issue) {
+    if (issue.in().opcode != Opcode::Mem) {
+      return;
+    }
+    unsigned slice = issue.placed->queue.index;
+    if (issue.get("r") && issue.get("w") && issue.get("r_bank") == issue.get("w_bank")) {
+      report(issue, absl::StrCat("read and write part both in bank ",
+                                 issue.get("r_bank")),
+             "M3");
+    }
+    if (!issue.get("r") && !issue.get("w")) {
+      report(issue, "neither a read nor a write part", "M1");
+    }
+    for (std::string part : {"r", "w"}) {
+      int64_t access = issue.get(part);
+      if (access == 0) {
+        continue;
+      }
+      int64_t first = issue.get(part + "_addr"), bank = issue.get(part + "_bank");
+      int64_t count = access == 2 ? issue.get(part + "_len") : 1;
+      if (first < 0 || first + count > int64_t(target.wordsPerBank()) ||
+          bank >= int64_t(target.banks())) {
+        report(issue, absl::StrCat("words ", first, " to ", first + count - 1,
+                                   " of bank ", bank, ", the bank has ",
+                                   target.wordsPerBank()),
+               access == 2 ? "M6" : "M7");
+        continue;
+      }
+      for (int64_t word = first; word < first + count; ++word) {
+        uint8_t &state = words.at(slice, bank, word);
+        if (part == "r" && state == kUnwritten) {
+          report(issue, absl::StrCat("read of word ", word, " of bank ", bank,
+                                     ", which nobody wrote"),
+                 "M8");
+        } else if (part == "w" && state == kConstant) {
+          report(issue, absl::StrCat("write to word ", word, " of bank ", bank,
+                                     ", which holds weights"),
+                 "M9");
+        } else if (part == "w" && access == 1) {
+          state = kWritten;
+        }
+      }
+    }
+  });
+  for (const TensorBinding &output : entry.header.outputs()) {
+    for (const BytePlane &plane : output.byte_planes()) {
+      for (uint32_t row = 0; row < output.rows(); ++row) {
+        for (uint32_t vector = 0; vector < output.vectors(); ++vector) {
+          uint32_t word = plane.first() + row * output.row_stride() + vector;
+          if (words.at(plane.slice(), plane.bank(), word) == kUnwritten) {
+            violations.push_back(
+                {INT64_MAX,
+                 absl::StrCat("entry ", entry.header.name(), ": output '", output.name(),
+                              "': word ", word, " of bank ", plane.bank(), " of ",
+                              target.queueName({UnitKind::Mem, uint16_t(plane.slice())}),
+                              " is never written; violates (H2)")});
+          }
+        }
+      }
+    }
+  }
+}
