@@ -3,6 +3,7 @@
 #include "LPU/Transforms/Passes.h"
 #include "lpu/Target/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -17,12 +18,12 @@ using namespace mlir::lpu;
 
 namespace {
 
-/// ALUs that a map's program holds: its operations (a division is two), three
+/// ALUs that a map's program holds: its operations (a division or square root is two), three
 /// for every sum of limbs, four for every result in limbs.
 unsigned countAlus(MapOp map) {
   unsigned count = 0;
   for (Operation &op : map.getBody().front().without_terminator()) {
-    count += isa<arith::ConstantOp>(op) ? 0 : isa<arith::DivFOp>(op) ? 2 : 1;
+    count += isa<arith::ConstantOp>(op) ? 0 : isa<arith::DivFOp, math::SqrtOp>(op) ? 2 : 1;
   }
   for (Value input : map.getInputs()) {
     count += isa<AccType>(input.getType()) ? 3 : 0;

@@ -88,6 +88,11 @@ private:
           reciprocal ? inverse : node("mul", {in[0], inverse});
       return success();
     }
+    if (isa<math::SqrtOp>(inner)) {
+      // 1 / rsqrt(x): right at 0 and infinity too.
+      values[inner.getResult(0)] = node("rcp", node("rsqrt", in));
+      return success();
+    }
     StringRef alu = llvm::TypeSwitch<Operation *, StringRef>(&inner)
                         .Case([](arith::AddFOp) { return "add"; })
                         .Case([](arith::SubFOp) { return "sub"; })

@@ -64,6 +64,12 @@ Value sigmoid(ImplicitLocOpBuilder &b, ValueRange in) {
   Value t = math::TanhOp::create(b, Value(arith::MulFOp::create(b, in[0], half)));
   return math::FmaOp::create(b, t, half, half);
 }
+Value swish(ImplicitLocOpBuilder &b, ValueRange in) {
+  return arith::MulFOp::create(b, in[0], sigmoid(b, in));
+}
+Value squareRoot(ImplicitLocOpBuilder &b, ValueRange in) {
+  return math::SqrtOp::create(b, in[0]);
+}
 Value relu(ImplicitLocOpBuilder &b, ValueRange in) {
   return arith::MaximumFOp::create(b, in[0], constant(b, 0));
 }
@@ -77,6 +83,12 @@ Value exponential(ImplicitLocOpBuilder &b, ValueRange in) {
 Value logarithm(ImplicitLocOpBuilder &b, ValueRange in) {
   Value x = math::Log2Op::create(b, in[0]);
   return arith::MulFOp::create(b, x, constant(b, 0.693147180559945f));
+}
+
+std::string whyNotSwish(NodeOp op) {
+  return ::lpu::onnx_lowering::getFloat(op, "alpha", 1) != 1
+             ? "alpha is not 1"
+             : whyNot(op);
 }
 
 template <Scalar body> constexpr Rule rule(llvm::StringRef name, int64_t since) {
@@ -97,6 +109,8 @@ ArrayRef<Rule> getElementwiseRules() {
       rule<apply<math::TanhOp>>("Tanh", 6),
       rule<sigmoid>("Sigmoid", 6),
       rule<relu>("Relu", 6),
+      rule<squareRoot>("Sqrt", 6),
+      {"", "Swish", 24, whyNotSwish, convert<swish>},
       rule<reciprocal>("Reciprocal", 6),
       rule<exponential>("Exp", 6),
       rule<logarithm>("Log", 6),

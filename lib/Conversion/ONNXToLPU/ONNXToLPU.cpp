@@ -17,7 +17,9 @@ using mlir::onnx::NodeOp;
 static const Rule *findRule(NodeOp op) {
   for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getContractionRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
-                                ::lpu::onnx_lowering::getMovementRules()}) {
+                                ::lpu::onnx_lowering::getMovementRules(),
+                                ::lpu::onnx_lowering::getNormalizationRules(),
+                                ::lpu::onnx_lowering::getQuantizationRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since) {
@@ -44,6 +46,16 @@ static std::string whyNotStatic(NodeOp op) {
 }
 
 namespace lpu::onnx_lowering {
+int64_t getInt(NodeOp op, StringRef name, int64_t otherwise) {
+  auto value = dyn_cast_or_null<IntegerAttr>(op.getNodeAttr(name));
+  return value ? value.getInt() : otherwise;
+}
+
+float getFloat(NodeOp op, StringRef name, float otherwise) {
+  auto value = dyn_cast_or_null<FloatAttr>(op.getNodeAttr(name));
+  return value ? value.getValue().convertToFloat() : otherwise;
+}
+
 std::string whyNotRanked(NodeOp op) {
   for (auto [index, type] : llvm::enumerate(op->getOperandTypes())) {
     if (!isa<NoneType, RankedTensorType>(type)) {

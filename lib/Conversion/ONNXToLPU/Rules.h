@@ -28,9 +28,15 @@ struct Rule {
 llvm::ArrayRef<Rule> getElementwiseRules();
 llvm::ArrayRef<Rule> getContractionRules();
 llvm::ArrayRef<Rule> getMovementRules();
+llvm::ArrayRef<Rule> getNormalizationRules();
+llvm::ArrayRef<Rule> getQuantizationRules();
 
 /// "input 1 has no known rank" where any input or output has none.
 std::string whyNotRanked(mlir::onnx::NodeOp op);
+
+/// Attributes of a node, or the operator's default.
+int64_t getInt(mlir::onnx::NodeOp op, llvm::StringRef name, int64_t otherwise);
+float getFloat(mlir::onnx::NodeOp op, llvm::StringRef name, float otherwise);
 
 } // namespace lpu::onnx_lowering
 

@@ -10,9 +10,11 @@
 #include "LPU/IR/LPUTensorOps.h"
 #include "Weights.h"
 #include "lpu/Conversion/Passes.h"
+#include "lpu/Target/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
@@ -96,7 +98,8 @@ private:
   }
 
   LogicalResult convert(ImplicitLocOpBuilder &b, Operation *op) {
-    if (isa<WeightOp, arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(op)) {
+    if (isa<WeightOp, DequantizeOp, arith::ConstantOp, tensor::EmptyOp,
+            linalg::FillOp>(op)) {
       return success(); // read where they are used
     }
     if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
@@ -104,6 +107,9 @@ private:
     }
     if (auto matmul = dyn_cast<linalg::MatmulOp>(op)) {
       return convertMatmul(b, matmul);
+    }
+    if (auto norm = dyn_cast<RmsNormOp>(op)) {
+      return convertRmsNorm(b, norm);
     }
     if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
       return convertGeneric(b, generic);
@@ -124,30 +130,55 @@ private:
   }
 
   LogicalResult convertMatmul(ImplicitLocOpBuilder &b, linalg::MatmulOp op) {
-    FailureOr<std::optional<std::vector<float>>> weights =
-        ::lpu::tensor_lowering::getConstant(op.getInputs()[1], files);
-    if (failed(weights)) {
+    FailureOr<std::optional<QuantizedMatrix>> matrix =
+        ::lpu::tensor_lowering::getQuantizedMatrix(op.getInputs()[1], files);
+    if (failed(matrix)) {
       return failure();
     }
-    if (!*weights || !values.contains(op.getInputs()[0])) {
+    Value x = values.lookup(op.getInputs()[0]);
+    if (!*matrix || !x) {
       return op.emitOpError("expected a computed left and a constant right matrix: "
                             "no other kernel yet");
     }
-    Extent shape = getExtent(op.getInputs()[1].getType());
-    QuantizedMatrix matrix =
-        ::lpu::tensor_lowering::quantizeColumns(**weights, shape.rows, shape.columns);
     FailureOr<float> largest = getInputMax(op);
     if (failed(largest)) {
       return failure();
     }
-    unsigned limbs = options.limbs;
-    int64_t levels = 0; // 0x7f in every limb
+    Extent shape = getExtent(op.getInputs()[1].getType());
+    Extent result = getExtent(op.getResult(0).getType());
+    float scale = float(getLevels(options.limbs)) / (*largest * options.headroom);
+    Value limbs = map(b, x, buffer(getExtent(op.getInputs()[0].getType()),
+                                   getFormat(options.limbs)),
+                      {scale}, [](ImplicitLocOpBuilder &, ValueRange in) { return in[0]; });
+    values[op.getResult(0)] =
+        contract(b, limbs, **matrix, shape, result, options.limbs, scale);
+    return success();
+  }
+
+  /// The largest integer of balanced limbs: 0x7f in every limb.
+  static int64_t getLevels(unsigned limbs) {
+    int64_t levels = 0;
     for (unsigned limb = 0; limb < limbs; ++limb) {
       levels = levels << 8 | 0x7f;
     }
-    float scale = float(levels) / (*largest * options.headroom);
-    Value x = quantize(b, op.getInputs()[0], limbs, scale);
+    return levels;
+  }
+  static Format getFormat(unsigned limbs) {
+    switch (limbs) {
+    case 1:
+      return Format::I8x1;
+    case 2:
+      return Format::I8x2;
+    case 3:
+      return Format::I8x3;
+    default:
+      return Format::I8x4;
+    }
+  }
 
+  /// x / scale, in limbs, times `matrix` (K x N, `shape`).
+  Value contract(ImplicitLocOpBuilder &b, Value x, const QuantizedMatrix &matrix,
+                 Extent shape, Extent result, unsigned limbs, float scale) {
     // Row l, high limb first: the column's scale times 256^(limbs - 1 - l).
     std::vector<float> rows;
     for (unsigned limb = limbs; limb-- > 0;) {
@@ -155,19 +186,86 @@ private:
         rows.push_back(float(double(column) / scale * std::exp2(8.0 * limb)));
       }
     }
-    Value scales = constant(b, rows, {int64_t(limbs), shape.columns});
+    Value scales = constant(b, rows, {int64_t(limbs), int64_t(matrix.scales.size())});
     auto type = RankedTensorType::get({shape.rows, shape.columns}, b.getI8Type());
     ArrayRef<char> raw(reinterpret_cast<const char *>(matrix.values.data()),
                        matrix.values.size());
     auto attribute = DenseResourceElementsAttr::get(
         type, "weights", HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, 1));
-    Extent result = getExtent(op.getResult(0).getType());
-    values[op.getResult(0)] = ContractOp::create(
-        b,
-        AccType::get(b.getContext(), result.rows, result.columns,
-                     cast<BufferType>(x.getType()).getFormat()),
-        x, scales, attribute, DenseI64ArrayAttr());
+    return ContractOp::create(b,
+                              AccType::get(b.getContext(), result.rows, result.columns,
+                                           cast<BufferType>(x.getType()).getFormat()),
+                              x, scales, attribute, DenseI64ArrayAttr());
+  }
+
+  // The squares go through a tile of ones, so that their mean arrives in every
+  // lane; four limbs, because squaring eats the headroom twice.
+  LogicalResult convertRmsNorm(ImplicitLocOpBuilder &b, RmsNormOp op) {
+    auto type = cast<RankedTensorType>(op.getInput().getType());
+    FailureOr<std::optional<std::vector<float>>> gain =
+        ::lpu::tensor_lowering::getConstant(op.getScale(), files);
+    FailureOr<float> largest = getInputMax(op);
+    if (failed(gain) || failed(largest)) {
+      return failure();
+    }
+    Extent extent = getExtent(type);
+    if (!*gain || int64_t((*gain)->size()) != extent.columns ||
+        op.getAxis() != uint64_t(type.getRank() - 1)) {
+      return op.emitOpError("expected a constant scale and the last dimension: no "
+                            "other kernel yet");
+    }
+    const ::lpu::Target *target = getTarget();
+    if (!target) {
+      return failure();
+    }
+    constexpr unsigned kLimbs = 4;
+    Value x = values.lookup(op.getInput());
+    float range = *largest * options.headroom;
+    float scale = float(double(getLevels(kLimbs)) / (double(range) * range));
+    Value squares = map(b, x, buffer(extent, getFormat(kLimbs)), {scale},
+                        [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                          return arith::MulFOp::create(inner, in[0], in[0]);
+                        });
+    QuantizedMatrix ones{
+        std::vector<int8_t>(size_t(extent.columns) * target->lanes(), 1),
+        {1.0f / float(extent.columns)}};
+    Value mean = contract(b, squares, ones, {extent.columns, int64_t(target->lanes())},
+                          {extent.rows, 1}, kLimbs, scale);
+    float epsilon = op.getEpsilon().convertToFloat();
+    Value inverse =
+        map(b, mean, buffer({extent.rows, 1}, Format::F32), {1.0f},
+            [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+              Value e = arith::ConstantOp::create(inner, inner.getF32FloatAttr(epsilon));
+              Value sum = arith::AddFOp::create(inner, in[0], e);
+              return math::RsqrtOp::create(inner, sum);
+            });
+    Value g = constant(b, **gain, {1, extent.columns});
+    values[op.getResult()] =
+        map(b, {x, inverse, g}, buffer(extent, Format::F32), {1.0f},
+            [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+              Value normed = arith::MulFOp::create(inner, in[0], in[1]);
+              return arith::MulFOp::create(inner, normed, in[2]);
+            });
     return success();
+  }
+
+  const ::lpu::Target *getTarget() {
+    if (!target) {
+      auto name =
+          entry->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>("lpu.target");
+      if (!name) {
+        entry.emitOpError("expected `lpu.target` on the module");
+        return nullptr;
+      }
+      absl::StatusOr<::lpu::Target> found =
+          ::lpu::Target::lookup(name.getValue().str());
+      if (!found.ok()) {
+        entry.emitOpError(std::string(found.status().message()));
+        return nullptr;
+      }
+      target = std::make_unique<::lpu::Target>(std::move(*found));
+    }
+    return target.get();
   }
 
   /// Largest |x| of a contraction's activations that calibration saw.
@@ -180,15 +278,6 @@ private:
     }
     return op->emitError("the range of its input is not known: give "
                          "--activation-max=LARGEST");
-  }
-
-  Value quantize(ImplicitLocOpBuilder &b, Value tensor, unsigned limbs, float scale) {
-    Format format = limbs == 1   ? Format::I8x1
-                    : limbs == 2 ? Format::I8x2
-                                 : Format::I8x3;
-    Value input = values.lookup(tensor);
-    return map(b, input, buffer(getExtent(tensor.getType()), format), {scale},
-               [](ImplicitLocOpBuilder &, ValueRange in) { return in[0]; });
   }
 
   /// A map with one result.
@@ -292,6 +381,7 @@ private:
   mlir::onnx::WeightFiles files;
   llvm::DenseMap<Value, Value> values;
   llvm::DenseSet<Value> stored;
+  std::unique_ptr<::lpu::Target> target;
 };
 
 struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<func::FuncOp>> {
@@ -308,7 +398,7 @@ struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<func::FuncOp>>
     return "choose number formats and kernels for tensors";
   }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<LPUDialect, arith::ArithDialect>();
+    registry.insert<LPUDialect, arith::ArithDialect, math::MathDialect>();
   }
   void runOnOperation() override {
     if (failed(EntryConverter(getOperation(), {limbs, activationMax, headroom}).run())) {

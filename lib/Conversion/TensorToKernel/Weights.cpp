@@ -75,3 +75,57 @@ QuantizedMatrix quantizeColumns(ArrayRef<float> matrix,
   return result;
 }
 } // namespace lpu::tensor_lowering
+
+/// The bytes of an int8 constant.
+static FailureOr<std::vector<int8_t>> readInt8(Value value,
+                                               mlir::onnx::WeightFiles &files) {
+  Operation *op = value.getDefiningOp();
+  Attribute attribute;
+  if (auto weight = dyn_cast_or_null<mlir::lpu::WeightOp>(op)) {
+    attribute = weight.getValue();
+  } else if (auto constant = dyn_cast_or_null<arith::ConstantOp>(op)) {
+    attribute = constant.getValue();
+  }
+  if (auto reference = dyn_cast_or_null<mlir::onnx::WeightRefAttr>(attribute)) {
+    auto bytes = files.getBytes(reference);
+    if (!bytes) {
+      return op->emitError(llvm::toString(bytes.takeError()));
+    }
+    return std::vector<int8_t>(bytes->begin(), bytes->end());
+  }
+  if (auto dense = dyn_cast_or_null<DenseElementsAttr>(attribute)) {
+    return std::vector<int8_t>(dense.value_begin<int8_t>(), dense.value_end<int8_t>());
+  }
+  return failure();
+}
+
+namespace lpu::tensor_lowering {
+FailureOr<std::optional<QuantizedMatrix>>
+getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (auto op = value.getDefiningOp<mlir::lpu::DequantizeOp>()) {
+    FailureOr<std::optional<std::vector<float>>> scales =
+        getConstant(op.getScale(), files);
+    FailureOr<std::vector<int8_t>> values = readInt8(op.getSource(), files);
+    if (failed(scales) || failed(values) || !*scales) {
+      return op.emitError("expected constant integers and scales");
+    }
+    QuantizedMatrix matrix{std::move(*values), std::move(**scales)};
+    if (matrix.scales.size() == 1) {
+      matrix.scales.resize(size_t(type.getDimSize(1)), matrix.scales.front());
+    } else if (op.getAxis() != 1) {
+      return op.emitError("expected one scale a column of the matrix");
+    }
+    return std::optional(std::move(matrix));
+  }
+  FailureOr<std::optional<std::vector<float>>> values = getConstant(value, files);
+  if (failed(values)) {
+    return failure();
+  }
+  if (!*values) {
+    return std::optional<QuantizedMatrix>();
+  }
+  return std::optional(
+      quantizeColumns(**values, type.getDimSize(0), type.getDimSize(1)));
+}
+} // namespace lpu::tensor_lowering

@@ -23,6 +23,11 @@ struct QuantizedMatrix {
 QuantizedMatrix quantizeColumns(llvm::ArrayRef<float> matrix, int64_t rows,
                                 int64_t columns);
 
+/// The matrix behind `value` in int8: as the model has it when it is dequantised
+/// column by column, else quantised here; nothing when it is computed.
+mlir::FailureOr<std::optional<QuantizedMatrix>>
+getQuantizedMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
+
 } // namespace lpu::tensor_lowering
 
 #endif // LPU_LIB_CONVERSION_TENSORTOKERNEL_WEIGHTS_H
