@@ -58,13 +58,13 @@ def Stream_ProgramOp : Stream_Op<"program", [Symbol, IsolatedFromAbove,
   let description = [{
     Program order gives the dependences between chains: through SRAM words,
     weight buffers, installed arrays and accumulators. `counters` names the
-    saturation counters, counter 1 first. `cycles` and `critical_path` (of the dependences as chosen) are absent
-    before scheduling.
+    saturation counters, counter 1 first. `cycles` and `lower_bound` (no schedule of these
+    chains takes fewer cycles) are absent before scheduling.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        DefaultValuedAttr<StrArrayAttr, "::llvm::ArrayRef<::llvm::StringRef>{}">:$counters,
                        OptionalAttr<I64Attr>:$cycles,
-                       OptionalAttr<I64Attr>:$critical_path);
+                       OptionalAttr<I64Attr>:$lower_bound);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
 }

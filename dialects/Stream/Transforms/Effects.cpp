@@ -1,7 +1,7 @@
 //===- Effects.cpp - What instructions read and write ---------------------===//
 
 #include "Effects.h"
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -12,46 +12,103 @@ using ::lpu::QueueId;
 using ::lpu::Target;
 using ::lpu::scheduling::Dependence;
 
+FailureOr<std::vector<ParsedChain>>
+mlir::stream::parseChains(ProgramOp program, const Target &target) {
+  std::vector<ParsedChain> chains;
+  for (ChainOp chain : program.getBody().getOps<ChainOp>()) {
+    chains.push_back({chain, {}});
+    for (IssueOp op : chain.getBody().getOps<IssueOp>()) {
+      FailureOr<Instruction> instruction = getInstruction(op);
+      FailureOr<QueueId> queue = stream::getQueue(op, target);
+      if (failed(instruction) || failed(queue)) {
+        return failure();
+      }
+      chains.back().issues.push_back({op, *queue, std::move(*instruction)});
+    }
+  }
+  return chains;
+}
+
+SmallVector<unsigned, 2> mlir::stream::getGang(const Target &target,
+                                               unsigned plane, int64_t format) {
+  const auto *description =
+      target.format(::lpu::getEnumName(::lpu::FieldKind::MxmFormat, format));
+  unsigned count = description ? description->gang() : 1;
+  // Outwards from the lead plane.
+  int step = target.planeSide(plane) == ::lpu::Side::West ? -1 : 1;
+  SmallVector<unsigned, 2> planes;
+  for (unsigned k = 0; k < count; ++k) {
+    planes.push_back(unsigned(int(plane) + int(k) * step));
+  }
+  return planes;
+}
+
+bool mlir::stream::usesRegister(const Instruction &instruction,
+                                bool &fromOutside) {
+  using ::lpu::FieldKind;
+  fromOutside = false;
+  if (instruction.opcode != Opcode::Alu) {
+    return false;
+  }
+  for (const char *operand : {"a", "b", "c"}) {
+    fromOutside |= ::lpu::getEnumName(FieldKind::Operand,
+                                      instruction.get(operand)) == "register";
+  }
+  std::string_view op =
+      ::lpu::getEnumName(FieldKind::AluOp, instruction.get("op"));
+  bool combines = op == "acc" || op == "accmax";
+  fromOutside |= combines && ::lpu::getEnumName(FieldKind::Reset,
+                                                instruction.get("reset")) == "never";
+  return combines || fromOutside;
+}
+
 namespace {
 
-enum class Kind : uint64_t { Word = 1, Buffer, Array, Accumulator };
+enum class Kind : uint64_t { Word = 1, Buffer, Array, Accumulator, Register };
+
+constexpr unsigned kUnitShift = 32, kKindShift = 56;
 
 Cell getCell(Kind kind, uint64_t unit, uint64_t index) {
-  return uint64_t(kind) << 56 | unit << 32 | index;
-}
-Cell getWord(const Target &target, unsigned slice, uint64_t bank, uint64_t word) {
-  return getCell(Kind::Word, slice * target.banks() + bank, word);
+  return uint64_t(kind) << kKindShift | unit << kUnitShift | index;
 }
 
-/// The effects of one issue.
-class Issue {
+/// The effects of one issue under its Repeat.
+class Effects {
 public:
-  Issue(const Target &target, QueueId queue, const Instruction &instruction,
-        uint32_t i, uint32_t j, int64_t cycle,
-        llvm::function_ref<void(const Effect &)> add)
-      : target(target), queue(queue), in(instruction), i(i), j(j), cycle(cycle),
-        add(add) {}
+  Effects(const Target &target, ParsedIssue &issue,
+          llvm::function_ref<void(const Effect &)> add)
+      : target(target), queue(issue.queue), in(issue.instruction),
+        offset(issue.getOffset()), anyAlu(issue.isAnyAlu()), add(add) {}
 
   void run() {
     switch (in.opcode) {
     case Opcode::Mem:
-      words("r", false);
-      words("w", true);
+      addWords("r", "r_bank", "r_addr", "r_len", false);
+      addWords("w", "w_bank", "w_addr", "w_len", true);
       break;
-    case Opcode::LoadWeights:
-      if (in.get("install") && j == 0) {
-        install();
-      }
-      add({getCell(Kind::Buffer, queue.index, 0), true, cycle + 1});
+    case Opcode::LoadWeights: {
+      bool installs = in.get("install") != 0;
+      forEachIssue([&](uint32_t, uint32_t j, int64_t cycle) {
+        if (installs && j == 0) {
+          install(cycle);
+        }
+        addGang(Kind::Buffer, true, cycle + 1);
+      });
       break;
+    }
     case Opcode::InstallWeights:
-      install();
+      forEachIssue([&](uint32_t, uint32_t, int64_t cycle) { install(cycle); });
       break;
     case Opcode::Activate:
-      add({getCell(Kind::Array, queue.index, 0), false, cycle});
+      forEachIssue([&](uint32_t, uint32_t, int64_t cycle) {
+        addGang(Kind::Array, false, cycle);
+      });
       break;
     case Opcode::Accumulate:
       accumulate();
+      break;
+    case Opcode::Alu:
+      useRegister();
       break;
     default:
       break;
@@ -59,51 +116,146 @@ public:
   }
 
 private:
-  int64_t value(std::string_view name) const {
-    return in.get(unsigned(in.info().fieldIndex(name)), i, j);
+  template <typename Function> void forEachIssue(Function function) {
+    for (uint32_t i = 0; i < in.repeat.m; ++i) {
+      for (uint32_t j = 0; j < in.repeat.n; ++j) {
+        function(i, j,
+                 offset + int64_t(i) * in.repeat.e + int64_t(j) * in.repeat.d);
+      }
+    }
+  }
+  unsigned field(std::string_view name) const {
+    return unsigned(in.info().fieldIndex(name));
   }
 
-  void words(std::string part, bool isWrite) {
+  void addWords(const char *part, const char *bank, const char *addr,
+                const char *len, bool isWrite) {
     int64_t access = in.get(part);
     if (access == 0) {
       return;
     }
-    int64_t count = access == 2 ? in.get(part + "_len") : 1;
-    for (int64_t k = 0; k < count; ++k) {
-      Cell cell = getWord(target, queue.index, uint64_t(in.get(part + "_bank")),
-                          uint64_t(value(part + "_addr") + k));
-      add({cell, isWrite, isWrite ? cycle + 1 : cycle});
+    int64_t count = access == 2 ? in.get(len) : 1;
+    uint64_t unit = queue.index * target.banks() + uint64_t(in.get(bank));
+    unsigned word = field(addr);
+    forEachIssue([&](uint32_t i, uint32_t j, int64_t cycle) {
+      uint64_t first = uint64_t(in.get(word, i, j));
+      for (int64_t k = 0; k < count; ++k) {
+        add({getCell(Kind::Word, unit, first + uint64_t(k)), isWrite,
+             isWrite ? cycle + 1 : cycle});
+      }
+    });
+  }
+
+  void addGang(Kind kind, bool isWrite, int64_t cycle) {
+    for (unsigned plane : getGang(target, queue.index, in.get("format"))) {
+      add({getCell(kind, plane, 0), isWrite, cycle});
     }
   }
 
-  void install() {
-    Cell buffer = getCell(Kind::Buffer, queue.index, 0);
-    add({buffer, false, cycle});
-    add({buffer, true, cycle + 1});
-    add({getCell(Kind::Array, queue.index, 0), true,
-         cycle + target.latencies().mxm_install()});
+  void install(int64_t cycle) {
+    addGang(Kind::Buffer, false, cycle);
+    addGang(Kind::Buffer, true, cycle + 1);
+    addGang(Kind::Array, true, cycle + target.latencies().mxm_install());
   }
 
   void accumulate() {
-    if (int64_t mode = in.get("mode")) {
-      Cell cell = getCell(Kind::Accumulator, queue.index, uint64_t(value("a")));
-      if (mode == 2) {
-        add({cell, false, cycle});
+    int64_t mode = in.get("mode");
+    bool emits = in.get("emit") != 0;
+    unsigned a = field("a"), b = field("b");
+    forEachIssue([&](uint32_t i, uint32_t j, int64_t cycle) {
+      if (mode != 0) {
+        Cell cell = getCell(Kind::Accumulator, queue.index, uint64_t(in.get(a, i, j)));
+        if (mode == 2) {
+          add({cell, false, cycle});
+        }
+        add({cell, true, cycle + 1});
       }
-      add({cell, true, cycle + 1});
+      if (emits) {
+        add({getCell(Kind::Accumulator, queue.index, uint64_t(in.get(b, i, j))),
+             false, cycle});
+      }
+    });
+  }
+
+  void useRegister() {
+    bool fromOutside = false;
+    if (!usesRegister(in, fromOutside) || anyAlu) {
+      return;
     }
-    if (in.get("emit")) {
-      add({getCell(Kind::Accumulator, queue.index, uint64_t(value("b"))), false,
-           cycle});
-    }
+    std::string_view op =
+        ::lpu::getEnumName(::lpu::FieldKind::AluOp, in.get("op"));
+    bool writes = op == "acc" || op == "accmax";
+    forEachIssue([&](uint32_t, uint32_t, int64_t cycle) {
+      if (fromOutside) {
+        add({getCell(Kind::Register, queue.index, 0), false, cycle});
+      }
+      if (writes) {
+        add({getCell(Kind::Register, queue.index, 0), true, cycle + 1});
+      }
+    });
   }
 
   const Target &target;
   QueueId queue;
   const Instruction &in;
-  uint32_t i, j;
-  int64_t cycle;
+  int64_t offset;
+  bool anyAlu;
   llvm::function_ref<void(const Effect &)> add;
+};
+
+/// Words that any chain writes: only these can make one chain wait for another.
+class WrittenWords {
+public:
+  WrittenWords(std::vector<ParsedChain> &chains, const Target &target)
+      : target(target), banks(target.numSlices() * target.banks(),
+                              llvm::BitVector(target.wordsPerBank())) {
+    for (ParsedChain &chain : chains) {
+      for (ParsedIssue &issue : chain.issues) {
+        if (issue.instruction.opcode != Opcode::Mem ||
+            issue.instruction.get("w") == 0) {
+          continue;
+        }
+        forEachEffect(target, issue, [&](const Effect &effect) {
+          if (effect.isWrite && contains(effect.cell, true)) {
+            banks[getBank(effect.cell)].set(getWord(effect.cell));
+          }
+        });
+      }
+    }
+  }
+
+  bool contains(Cell cell) const { return contains(cell, false); }
+
+  /// Whether a read of `issue` could see a written word: quick, for the many
+  /// reads of weights.
+  bool mayRead(const Instruction &in, QueueId queue) const {
+    const llvm::BitVector &bank =
+        banks[queue.index * target.banks() + size_t(in.get("r_bank"))];
+    unsigned addr = unsigned(in.info().fieldIndex("r_addr"));
+    int64_t first = INT64_MAX, last = 0;
+    for (uint32_t i : {0u, in.repeat.m - 1}) {
+      for (uint32_t j : {0u, in.repeat.n - 1}) {
+        first = std::min(first, in.get(addr, i, j));
+        last = std::max(last, in.get(addr, i, j));
+      }
+    }
+    last += in.get("r") == 2 ? in.get("r_len") : 1;
+    last = std::min<int64_t>(last, bank.size());
+    return first >= 0 && first < last &&
+           bank.find_first_in(unsigned(first), unsigned(last)) >= 0;
+  }
+
+private:
+  static size_t getBank(Cell cell) { return cell >> kUnitShift & 0xffffff; }
+  static unsigned getWord(Cell cell) { return unsigned(cell); }
+  bool contains(Cell cell, bool inRange) const {
+    size_t bank = getBank(cell);
+    return bank < banks.size() && getWord(cell) < banks[bank].size() &&
+           (inRange || banks[bank].test(getWord(cell)));
+  }
+
+  const Target &target;
+  std::vector<llvm::BitVector> banks;
 };
 
 /// First and last access of a cell by one chain, by kind.
@@ -112,6 +264,13 @@ struct Access {
   int64_t firstWrite = INT64_MAX, lastWrite = INT64_MIN;
   bool reads() const { return lastRead != INT64_MIN; }
   bool writes() const { return lastWrite != INT64_MIN; }
+
+  void add(const Effect &effect) {
+    int64_t &first = effect.isWrite ? firstWrite : firstRead;
+    int64_t &last = effect.isWrite ? lastWrite : lastRead;
+    first = std::min(first, effect.cycle);
+    last = std::max(last, effect.cycle);
+  }
 };
 
 /// Who wrote a cell last, and who read it since.
@@ -120,100 +279,94 @@ struct History {
   SmallVector<std::pair<uint32_t, int64_t>, 2> readers; ///< chain, last read
 };
 
-} // namespace
+using Accesses = llvm::MapVector<Cell, Access>;
 
-bool mlir::stream::isWord(Cell cell) {
-  return Kind(cell >> 56) == Kind::Word;
-}
+class DependenceFinder {
+public:
+  DependenceFinder(std::vector<ParsedChain> &chains, const Target &target)
+      : chains(chains), target(target), written(chains, target) {}
 
-void mlir::stream::forEachEffect(const Target &target, QueueId queue,
-                                 const Instruction &instruction, int64_t offset,
-                                 llvm::function_ref<void(const Effect &)> add) {
-  const ::lpu::Repeat &repeat = instruction.repeat;
-  for (uint32_t i = 0; i < repeat.m; ++i) {
-    for (uint32_t j = 0; j < repeat.n; ++j) {
-      Issue(target, queue, instruction, i, j,
-            offset + int64_t(i) * repeat.e + int64_t(j) * repeat.d, add)
-          .run();
-    }
-  }
-}
-
-/// Words that any chain writes: only these can make one chain wait for another.
-static llvm::DenseSet<Cell> getWrittenWords(ProgramOp program,
-                                            const Target &target) {
-  llvm::DenseSet<Cell> words;
-  program.walk([&](IssueOp op) {
-    if (op.getMnemonic() == "mem" && op.getFields().contains("w")) {
-      forEachEffect(target, *stream::getQueue(op, target), *getInstruction(op), 0,
-                    [&](const Effect &effect) {
-                      if (effect.isWrite) {
-                        words.insert(effect.cell);
-                      }
-                    });
-    }
-  });
-  return words;
-}
-
-FailureOr<std::vector<Dependence>>
-mlir::stream::getDependences(ProgramOp program, const Target &target) {
-  llvm::DenseSet<Cell> written = getWrittenWords(program, target);
-  llvm::DenseMap<Cell, History> history;
-  std::vector<Dependence> dependences;
-  uint32_t index = 0;
-  for (ChainOp chain : program.getBody().getOps<ChainOp>()) {
-    llvm::MapVector<Cell, Access> accesses;
-    for (IssueOp op : chain.getBody().getOps<IssueOp>()) {
-      forEachEffect(target, *stream::getQueue(op, target), *getInstruction(op),
-                    int64_t(op.getOffset()), [&](const Effect &effect) {
-                      if (isWord(effect.cell) && !written.contains(effect.cell)) {
-                        return;
-                      }
-                      Access &access = accesses[effect.cell];
-                      int64_t &first = effect.isWrite ? access.firstWrite
-                                                      : access.firstRead;
-                      int64_t &last =
-                          effect.isWrite ? access.lastWrite : access.lastRead;
-                      first = std::min(first, effect.cycle);
-                      last = std::max(last, effect.cycle);
-                    });
-    }
-    llvm::MapVector<uint32_t, int64_t> delays;
-    auto require = [&](uint32_t from, int64_t delay) {
-      auto [it, inserted] = delays.insert({from, delay});
-      if (!inserted) {
-        it->second = std::max(it->second, delay);
+  std::vector<Dependence> run() {
+    for (ParsedChain &chain : chains) {
+      for (auto &[cell, access] : getAccesses(chain)) {
+        visit(history[cell], access);
       }
-    };
-    for (auto &[cell, access] : accesses) {
-      History &past = history[cell];
-      if (past.writer >= 0) {
-        // A chain that reads before it writes depends on the earlier write.
-        if (access.reads()) {
-          require(uint32_t(past.writer), past.write - access.firstRead);
+      for (auto [from, delay] : delays) {
+        dependences.push_back({from, index, delay});
+      }
+      delays.clear();
+      ++index;
+    }
+    return std::move(dependences);
+  }
+
+private:
+  Accesses getAccesses(ParsedChain &chain) {
+    Accesses accesses;
+    for (ParsedIssue &issue : chain.issues) {
+      bool isMem = issue.instruction.opcode == Opcode::Mem;
+      if (isMem && issue.instruction.get("w") == 0 &&
+          !written.mayRead(issue.instruction, issue.queue)) {
+        continue;
+      }
+      forEachEffect(target, issue, [&](const Effect &effect) {
+        if (!isMem || written.contains(effect.cell)) {
+          accesses[effect.cell].add(effect);
         }
-        if (access.writes()) {
-          require(uint32_t(past.writer), past.write + 1 - access.firstWrite);
-        }
+      });
+    }
+    return accesses;
+  }
+
+  /// What the current chain's access of a cell has to wait for.
+  void visit(History &past, const Access &access) {
+    if (past.writer >= 0) {
+      // A chain that reads before it writes depends on the earlier write.
+      if (access.reads()) {
+        require(uint32_t(past.writer), past.write - access.firstRead);
       }
       if (access.writes()) {
-        for (auto [reader, read] : past.readers) {
-          require(reader, read + 1 - access.firstWrite);
-        }
-        past.readers.clear();
-        past.writer = index;
-        past.write = access.lastWrite;
-      }
-      // A read after the chain's own last write sees that; kept for later writes.
-      if (access.reads()) {
-        past.readers.push_back({index, access.lastRead});
+        require(uint32_t(past.writer), past.write + 1 - access.firstWrite);
       }
     }
-    for (auto [from, delay] : delays) {
-      dependences.push_back({from, index, delay});
+    if (access.writes()) {
+      for (auto [reader, read] : past.readers) {
+        require(reader, read + 1 - access.firstWrite);
+      }
+      past.readers.clear();
+      past.writer = index;
+      past.write = access.lastWrite;
     }
-    ++index;
+    if (access.reads()) {
+      past.readers.push_back({index, access.lastRead});
+    }
   }
-  return dependences;
+
+  void require(uint32_t from, int64_t delay) {
+    auto [it, inserted] = delays.insert({from, delay});
+    if (!inserted) {
+      it->second = std::max(it->second, delay);
+    }
+  }
+
+  std::vector<ParsedChain> &chains;
+  const Target &target;
+  WrittenWords written;
+  llvm::DenseMap<Cell, History> history;
+  llvm::MapVector<uint32_t, int64_t> delays;
+  std::vector<Dependence> dependences;
+  uint32_t index = 0;
+};
+
+} // namespace
+
+void mlir::stream::forEachEffect(const Target &target, ParsedIssue &issue,
+                                 llvm::function_ref<void(const Effect &)> add) {
+  Effects(target, issue, add).run();
+}
+
+std::vector<Dependence>
+mlir::stream::getDependences(std::vector<ParsedChain> &chains,
+                             const Target &target) {
+  return DependenceFinder(chains, target).run();
 }

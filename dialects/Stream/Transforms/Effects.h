@@ -7,6 +7,25 @@
 
 namespace mlir::stream {
 
+/// An issue with its instruction and queue, read from the attributes once.
+struct ParsedIssue {
+  IssueOp op;
+  ::lpu::QueueId queue; ///< ALU 0 where the ALU is not chosen
+  ::lpu::Instruction instruction;
+
+  bool isAnyAlu() { return op.getQueue() == "vxm.*"; }
+  int64_t getOffset() { return int64_t(op.getOffset()); }
+};
+
+struct ParsedChain {
+  ChainOp op;
+  std::vector<ParsedIssue> issues;
+};
+
+/// The chains of `program` in their order. Errors are reported at the issue.
+FailureOr<std::vector<ParsedChain>> parseChains(ProgramOp program,
+                                                const ::lpu::Target &target);
+
 /// A place that keeps values between instructions, as one number.
 using Cell = uint64_t;
 
@@ -18,21 +37,26 @@ struct Effect {
   int64_t cycle; ///< relative to the chain's start
 };
 
-/// Calls `add` for every access of `instruction` under its Repeat, issued at
-/// `offset`: SRAM words (M2, M4, M5: a mapped part may touch its whole window),
-/// the plane's weight buffer and installed array (X2 to X6), accumulators (X9,
-/// X10).
-void forEachEffect(const ::lpu::Target &target, ::lpu::QueueId queue,
-                   const ::lpu::Instruction &instruction, int64_t offset,
+/// Calls `add` for every access of `issue` under its Repeat: SRAM words (M2, M4,
+/// M5: a mapped part may touch its whole window), the weight buffer and
+/// installed array of every plane of the gang (X1 to X6), accumulators (X9,
+/// X10), the register of an ALU that the program names (V8).
+void forEachEffect(const ::lpu::Target &target, ParsedIssue &issue,
                    llvm::function_ref<void(const Effect &)> add);
 
-/// Whether `cell` is an SRAM word.
-bool isWord(Cell cell);
+/// Planes that an MXM instruction of `format` on the queues of `plane` uses: the
+/// lead plane first (X1).
+SmallVector<unsigned, 2> getGang(const ::lpu::Target &target, unsigned plane,
+                                 int64_t format);
 
-/// start(to) >= start(from) + delay for all chains of `program`, in program
-/// order, so that every read sees the write that precedes it in the text.
-FailureOr<std::vector<::lpu::scheduling::Dependence>>
-getDependences(ProgramOp program, const ::lpu::Target &target);
+/// Whether the ALU's register has a part in `instruction`; `fromOutside` when
+/// another instruction has to have loaded it.
+bool usesRegister(const ::lpu::Instruction &instruction, bool &fromOutside);
+
+/// start(to) >= start(from) + delay for all chains, in program order, so that
+/// every read sees the write that precedes it in the text.
+std::vector<::lpu::scheduling::Dependence>
+getDependences(std::vector<ParsedChain> &chains, const ::lpu::Target &target);
 
 } // namespace mlir::stream
 

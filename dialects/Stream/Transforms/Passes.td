@@ -10,6 +10,16 @@ def SchedulePass : Pass<"stream-schedule", "::mlir::stream::ProgramOp"> {
     Dependences come from what the chains read and write, in program order: SRAM
     words, weight buffers, installed arrays, accumulators, element by element.
     The schedule is checked against the problem before it is written back.
+    `cycles` and `lower_bound` of the program are set (docs/Scheduling.md).
+  }];
+}
+
+def VerifyStreamPass : Pass<"verify-stream", "::mlir::ModuleOp"> {
+  let summary = "check that a module is at stream level, and its schedules";
+  let description = [{
+    The module holds programs, and images, regions and bindings of the isa dialect, and
+    nothing else. A program with starts is checked against the problem that its
+    chains make: dependences, queues, ALUs, streams, cycle count, lower bound.
   }];
 }
 

@@ -51,7 +51,7 @@ public:
     OpBuilder builder(program);
     auto entry = lpuisa::EntryOp::create(
         builder, program.getLoc(), program.getSymName(), program.getCountersAttr(),
-        program.getCycles().value_or(0), IntegerAttr());
+        program.getCycles().value_or(0), program.getLowerBoundAttr());
     entry.getBody().emplaceBlock();
     builder.setInsertionPointToEnd(&entry.getBody().front());
     for (auto &[number, issues] : queues) {
