@@ -91,6 +91,11 @@ std::string whyNotSwish(NodeOp op) {
              : whyNot(op);
 }
 
+Value softsign(ImplicitLocOpBuilder &b, ValueRange in) {
+  Value size = arith::AddFOp::create(b, Value(math::AbsFOp::create(b, in[0])), constant(b, 1));
+  return arith::DivFOp::create(b, in[0], size);
+}
+
 template <Scalar body> constexpr Rule rule(llvm::StringRef name, int64_t since) {
   return {"", name, since, whyNot, convert<body>};
 }
@@ -114,6 +119,7 @@ ArrayRef<Rule> getElementwiseRules() {
       rule<reciprocal>("Reciprocal", 6),
       rule<exponential>("Exp", 6),
       rule<logarithm>("Log", 6),
+      rule<softsign>("Softsign", 1),
   };
   return rules;
 }
