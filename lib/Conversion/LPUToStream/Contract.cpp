@@ -38,7 +38,8 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe,
 
 // Every limb of every row through the installed tile, into its accumulator.
 void Lowering::emitTilePass(ContractOp op, const AccumulatorTile &tile,
-                            int64_t chunk, int64_t groups, StringRef name) {
+                            RowBlock block, int64_t chunk, int64_t groups,
+                            StringRef name) {
   auto type = op.getActivations().getType();
   int64_t limbs = mlir::lpu::getNumLimbs(type.getFormat());
   int64_t vectors = divideCeil(type.getColumns(), target.lanes());
@@ -48,12 +49,13 @@ void Lowering::emitTilePass(ContractOp op, const AccumulatorTile &tile,
   const Placement *copy = llvm::find_if(copies, [&](const Placement &candidate) {
     return target.sliceSide(unsigned(candidate.front().slice)) == side;
   });
-  Repeated rows{type.getRows(), 1, 1, 0};
+  Repeated rows{block.count, 1, 1, 0};
   for (int64_t limb = limbs - 1; limb >= 0; --limb) {
     ChainBuilder chain(program, op.getLoc(), name, target);
     const auto &byte = (*copy)[size_t(limb)];
     Value x = chain.readFor(column, 0, unsigned(byte.slice), byte.bank,
-                            byte.first + chunk, rows, {{"r_addr", {0, vectors}}});
+                            byte.first + block.first * vectors + chunk, rows,
+                            {{"r_addr", {0, vectors}}});
     auto dir = cast<mlir::stream::FlowType>(x.getType()).getDirection();
     Fields activate = chain.fields();
     activate.set("dir", stringifyDirection(dir)).set("count", groups);
@@ -76,9 +78,20 @@ void Lowering::emitTilePass(ContractOp op, const AccumulatorTile &tile,
   }
 }
 
-LogicalResult Lowering::lowerContract(ContractOp op) {
+bool Lowering::isComputedByUser(ContractOp op) {
+  if (!op.getResult().hasOneUse()) {
+    return false;
+  }
+  auto map = dyn_cast<mlir::lpu::MapOp>(*op.getResult().getUsers().begin());
+  auto sums = op.getResult().getType();
+  // A single column that serves many vectors is computed once, before.
+  return map && llvm::all_of(map.getResultTypes(), [&](Type type) {
+           return cast<mlir::lpu::BufferType>(type).getColumns() == sums.getColumns();
+         });
+}
+
+LogicalResult Lowering::checkContract(ContractOp op) {
   const MxmFormatDescription *format = target.format("i8");
-  auto weights = cast<RankedTensorType>(op.getWeights().getType());
   if (!format || format->rows() != target.lanes()) {
     return op.emitOpError("target ")
            << std::string(target.name())
@@ -87,35 +100,53 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   if (!op.getPlacement() || getPlacements(op.getActivations()).empty()) {
     return op.emitOpError("expected placed weights and activations");
   }
+  return success();
+}
+
+FailureOr<AccumulatorTile> Lowering::emitTile(ContractOp op, int64_t n, RowBlock block) {
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
   int64_t limbs = mlir::lpu::getNumLimbs(op.getActivations().getType().getFormat());
-  int64_t accumulatorsPerTile = op.getActivations().getType().getRows() * limbs;
-  int64_t k = weights.getDimSize(0);
-  int64_t tiles = divideCeil(weights.getDimSize(1), target.lanes());
-  int64_t chunks = divideCeil(k, target.lanes());
-  int64_t tileWords = divideCeil(k, kGroupRows);
+  int64_t k = weights.getDimSize(0), lanes = target.lanes();
   SmallVector<Stripe> stripes = mlir::lpu::decodeStripes(op.getPlacementAttr());
-  std::string name = getName(op, "contract");
+  const Stripe &stripe = stripes[size_t(n) % stripes.size()];
+  AccumulatorTile tile{unsigned(stripe.plane), 0};
+  tile.first = accumulators.take(tile.plane, block.count * limbs);
+  if (tile.first < 0) {
+    return op.emitOpError("needs ")
+           << block.count * limbs << " accumulators of plane " << tile.plane << " for "
+           << block.count << " rows of " << limbs << " limbs, more than are free";
+  }
+  int64_t word = stripe.first +
+                 n / int64_t(stripes.size()) * divideCeil(k, kGroupRows);
+  std::string name = getName(op, "contract") + ".n" + std::to_string(n) + ".r" +
+                     std::to_string(block.first);
+  for (int64_t chunk = 0; chunk < divideCeil(k, lanes); ++chunk) {
+    int64_t groups = divideCeil(std::min(lanes, k - chunk * lanes), kGroupRows);
+    std::string part = name + ".k" + std::to_string(chunk);
+    emitTileLoad(op, stripe, word, groups, part + ".load");
+    emitTilePass(op, tile, block, chunk, groups, part + ".pass");
+    word += groups;
+  }
+  return tile;
+}
+
+LogicalResult Lowering::lowerContract(ContractOp op) {
+  if (failed(checkContract(op))) {
+    return failure();
+  }
+  if (isComputedByUser(op)) {
+    return success();
+  }
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
+  int64_t tiles = divideCeil(weights.getDimSize(1), target.lanes());
   std::vector<AccumulatorTile> result;
   for (int64_t n = 0; n < tiles; ++n) {
-    const Stripe &stripe = stripes[size_t(n) % stripes.size()];
-    unsigned plane = unsigned(stripe.plane);
-    int64_t first = accumulators.take(plane, accumulatorsPerTile);
-    if (first < 0) {
-      return op.emitOpError("needs ")
-             << accumulatorsPerTile << " accumulators of plane " << plane
-             << " for " << op.getActivations().getType().getRows() << " rows of "
-             << limbs << " limbs, more than are free";
+    FailureOr<AccumulatorTile> tile =
+        emitTile(op, n, {0, op.getActivations().getType().getRows()});
+    if (failed(tile)) {
+      return failure();
     }
-    result.push_back({plane, first});
-    int64_t word = stripe.first + n / int64_t(stripes.size()) * tileWords;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      int64_t rows = std::min<int64_t>(target.lanes(), k - chunk * target.lanes());
-      int64_t groups = divideCeil(rows, kGroupRows);
-      std::string tile = name + ".n" + std::to_string(n) + ".k" + std::to_string(chunk);
-      emitTileLoad(op, stripe, word, groups, tile + ".load");
-      emitTilePass(op, result.back(), chunk, groups, tile + ".pass");
-      word += groups;
-    }
+    result.push_back(*tile);
   }
   tilesOf[op.getResult()] = std::move(result);
   return success();

@@ -40,9 +40,23 @@ public:
 
   mlir::LogicalResult run();
 
+  /// Some rows of a kernel.
+  struct RowBlock {
+    int64_t first, count;
+  };
+
 private:
+  /// Whether the one user of `op` computes its sums, tile by tile and row block
+  /// by row block, as it takes them: so they need few accumulators.
+  bool isComputedByUser(mlir::lpu::ContractOp op);
+  mlir::LogicalResult checkContract(mlir::lpu::ContractOp op);
   mlir::LogicalResult lowerContract(mlir::lpu::ContractOp op);
+  /// Chains for the sums of one N tile and row block.
+  mlir::FailureOr<AccumulatorTile> emitTile(mlir::lpu::ContractOp op, int64_t n,
+                                            RowBlock rows);
   mlir::LogicalResult lowerMap(mlir::lpu::MapOp op);
+  /// Rows that a map computes at once.
+  int64_t getBlockRows(mlir::lpu::MapOp op);
   /// Regions, images and bindings of the host.
   mlir::LogicalResult emitMemory();
   void releaseDeadAccumulators(mlir::Operation *op);
@@ -51,7 +65,8 @@ private:
   void emitTileLoad(mlir::lpu::ContractOp op, const mlir::lpu::Stripe &stripe,
                     int64_t firstWord, int64_t groups, llvm::StringRef name);
   void emitTilePass(mlir::lpu::ContractOp op, const AccumulatorTile &tile,
-                    int64_t chunk, int64_t groups, llvm::StringRef name);
+                    RowBlock rows, int64_t chunk, int64_t groups,
+                    llvm::StringRef name);
 
 public:
   mlir::func::FuncOp entry;

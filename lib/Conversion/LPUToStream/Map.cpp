@@ -43,11 +43,13 @@ unsigned getDriveBytes(Format format) {
 /// Writes the chain of one vector of a map's results.
 class VectorChain {
 public:
-  VectorChain(MapOp op, ArrayRef<MapNode> nodes, int64_t vector, Lowering &lowering,
+  /// `tiles` are the accumulators of the inputs that are sums, by input.
+  VectorChain(MapOp op, ArrayRef<MapNode> nodes, Lowering::RowBlock block, int64_t vector,
+              const std::map<unsigned, AccumulatorTile> &tiles, Lowering &lowering,
               StringRef name)
-      : op(op), nodes(nodes), vector(vector), lowering(lowering),
+      : op(op), nodes(nodes), firstRow(block.first), vector(vector), tiles(tiles),
         target(lowering.target), chain(lowering.program, op.getLoc(), name, target),
-        rows(cast<BufferType>(op.getResult(0).getType()).getRows()) {
+        rows(block.count) {
     for (Value input : op.getInputs()) {
       if (auto acc = dyn_cast<AccType>(input.getType())) {
         period = std::max<int64_t>(period, mlir::lpu::getNumLimbs(acc.getFormat()));
@@ -115,8 +117,8 @@ private:
     int64_t vectors = divideCeil(getResultType(node).getColumns(), target.lanes());
     for (auto [index, byte] : llvm::enumerate(getResultPlacement(node))) {
       chain.writeFrom(vxm(), node.time + node.latency, flow, int64_t(index),
-                      unsigned(byte.slice), byte.bank, byte.first + vector, each(),
-                      {{"w_addr", {0, vectors}}});
+                      unsigned(byte.slice), byte.bank, byte.first + firstRow * vectors + vector,
+                      each(), {{"w_addr", {0, vectors}}});
     }
   }
 
@@ -159,7 +161,7 @@ private:
             }
           }
         }
-        FailureOr<Value> sum = sumLimbs(value, first);
+        FailureOr<Value> sum = sumLimbs(value, tiles.at(input), first);
         if (failed(sum)) {
           return failure();
         }
@@ -180,7 +182,7 @@ private:
     // The same words in the same cycle come once.
     Value &flow = streams[{input, time}];
     if (!flow) {
-      flow = readRows(type, copies.front(), time, each(), 0, 1);
+      flow = readRows(type, copies.front(), time, each(), firstRow, 0, 1);
     }
     fields.set(letter, "stream")
         .set((letter + "_type").str(), getStreamType(type.getFormat()))
@@ -190,13 +192,13 @@ private:
     return success();
   }
 
-  /// The vector of every row of a buffer, one a step of `repeated`: rows step
+  /// The vector of every row from `start` on, one a step of `repeated`: rows step
   /// with the outer index when `outer` is 1, with the inner one when `inner` is.
   Value readRows(BufferType type, const Placement &copy, int64_t cycle,
-                 Repeated repeated, int64_t outer, int64_t inner) {
+                 Repeated repeated, int64_t start, int64_t outer, int64_t inner) {
     int64_t vectors = divideCeil(type.getColumns(), target.lanes());
     int64_t stride = type.getRows() == 1 ? 0 : vectors;
-    int64_t index = type.getColumns() == 1 ? 0 : vector;
+    int64_t index = (type.getColumns() == 1 ? 0 : vector) + start * stride;
     SmallVector<Value> bytes;
     for (const auto &byte : copy) {
       bytes.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
@@ -231,16 +233,12 @@ private:
 
   /// The sum over limbs, high limb first: f32(limb) * scale, accumulated in an
   /// ALU's register. Complete on the mesh in cycle `cycle` for the first row.
-  FailureOr<Value> sumLimbs(Value value, int64_t cycle) {
+  FailureOr<Value> sumLimbs(Value value, const AccumulatorTile &tile, int64_t cycle) {
     auto type = cast<AccType>(value.getType());
     auto contract = value.getDefiningOp<ContractOp>();
-    const auto &tiles = lowering.tilesOf.find(value)->second;
-    int64_t index = type.getColumns() == 1 ? 0 : vector;
-    const AccumulatorTile &tile = tiles[size_t(index)];
     int64_t limbs = mlir::lpu::getNumLimbs(type.getFormat());
     int64_t alu = target.latencies().alu();
     Repeated perLimb{limbs, 1, rows, period};
-    bool oneRow = type.getRows() == 1;
     int64_t arrival = cycle - 3 * alu - (limbs - 1);
 
     unsigned column = target.planeColumn(tile.plane);
@@ -255,7 +253,7 @@ private:
                    target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)}),
                    arrival - distance - int64_t(target.latencies().mxm_emit()), emit, {},
                    chain.flow(dir, 4), perLimb,
-                   {{"b", {oneRow ? 0 : limbs, 1}}})
+                   {{"b", {type.getRows() == 1 ? 0 : limbs, 1}}})
             .getResult(0);
     Fields convert = chain.fields();
     convert.set("op", "i2f").set("a", "stream").set("a_type", "i32").set(
@@ -285,13 +283,13 @@ private:
   /// Row l of the scales for limb l of every row.
   Value readScales(BufferType type, const Placement &copy, int64_t cycle,
                    Repeated repeated) {
-    return readRows(type, copy, cycle, repeated, 0, 1);
+    return readRows(type, copy, cycle, repeated, 0, 0, 1);
   }
 
   MapOp op;
   ArrayRef<MapNode> nodes;
-  int64_t vector;
-  Lowering &lowering;
+  int64_t firstRow, vector;
+  const std::map<unsigned, AccumulatorTile> &tiles;
   const Target &target;
   ChainBuilder chain;
   int64_t rows, period = 1;
@@ -315,12 +313,57 @@ LogicalResult Lowering::lowerMap(MapOp op) {
   }
   auto type = cast<BufferType>(op.getResult(0).getType());
   int64_t vectors = divideCeil(type.getColumns(), target.lanes());
-  for (int64_t vector = 0; vector < vectors; ++vector) {
-    if (failed(VectorChain(op, *nodes, vector, *this,
-                           name + ".v" + std::to_string(vector))
-                   .run())) {
-      return failure();
+  int64_t blockRows = getBlockRows(op);
+  for (int64_t first = 0; first < type.getRows(); first += blockRows) {
+    RowBlock block{first, std::min(blockRows, type.getRows() - first)};
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      std::map<unsigned, AccumulatorTile> tiles;
+      SmallVector<std::pair<AccumulatorTile, int64_t>> own;
+      for (auto [index, input] : llvm::enumerate(op.getInputs())) {
+        auto sums = dyn_cast<AccType>(input.getType());
+        if (!sums) {
+          continue;
+        }
+        int64_t n = sums.getColumns() == 1 ? 0 : vector;
+        auto computed = tilesOf.find(input);
+        if (computed != tilesOf.end()) {
+          tiles.insert({unsigned(index), computed->second[size_t(n)]});
+          continue;
+        }
+        FailureOr<AccumulatorTile> tile =
+            emitTile(input.getDefiningOp<ContractOp>(), n, block);
+        if (failed(tile)) {
+          return failure();
+        }
+        tiles.insert({unsigned(index), *tile});
+        own.push_back({*tile, block.count * mlir::lpu::getNumLimbs(sums.getFormat())});
+      }
+      std::string chain = name + ".r" + std::to_string(first) + ".v" + std::to_string(vector);
+      if (failed(VectorChain(op, *nodes, block, vector, tiles, *this, chain).run())) {
+        return failure();
+      }
+      for (const auto &[tile, count] : own) {
+        accumulators.release(tile.plane, tile.first, count);
+      }
     }
   }
   return success();
+}
+
+// A quarter of a plane's accumulators a sum: one block is summed while another
+// is read, with two sums a map on one plane.
+int64_t Lowering::getBlockRows(MapOp op) {
+  int64_t rows = cast<BufferType>(op.getResult(0).getType()).getRows();
+  for (Value input : op.getInputs()) {
+    auto sums = dyn_cast<AccType>(input.getType());
+    if (!sums) {
+      continue;
+    }
+    if (tilesOf.contains(input)) {
+      return cast<BufferType>(op.getResult(0).getType()).getRows();
+    }
+    int64_t limbs = mlir::lpu::getNumLimbs(sums.getFormat());
+    rows = std::min(rows, std::max<int64_t>(1, target.accumulators() / (4 * limbs)));
+  }
+  return rows;
 }
