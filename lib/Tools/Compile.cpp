@@ -134,7 +134,11 @@ int writeBinary(ModuleOp module, Progress &progress) {
       instructions += queue.instructions.size();
     }
     llvm::outs() << "entry " << entry.header.name() << ": " << entry.header.cycles()
-                 << " cycles, " << instructions << " instructions\n";
+                 << " cycles, " << instructions << " instructions, lower bound "
+                 << entry.header.lower_bound() << " (achieved / bound "
+                 << llvm::format("%.3f", double(entry.header.cycles()) /
+                                             double(entry.header.lower_bound()))
+                 << ")\n";
   }
   return 0;
 }

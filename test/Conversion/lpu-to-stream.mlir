@@ -7,7 +7,7 @@
 // PLACE: lpu.load_input "x" shape [2, 32] {placement = array<i64: {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0>}
 
 // CHAIN-LABEL: stream.program @main
-// CHAIN: stream.chain "map1.v0"
+// CHAIN: stream.chain "map1.r0.v0"
 // CHAIN: %[[X:.*]] = stream.bundle
 // CHAIN: stream.issue "alu" on "vxm.*" at 9 {a = "stream", a_dir = "{{east|west}}", a_type = "f32", b = "immediate", b_value = 2.000000e+00 : f32, op = "add", out = "f32", out_dir = "{{east|west}}"} repeat [2, 1, 1, 0](%[[X]])
 
