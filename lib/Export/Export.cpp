@@ -52,7 +52,7 @@ public:
     for (Operation &op : *module.getBody()) {
       LogicalResult result =
           llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-              .Case<EntryOp, ImageOp, RegionOp, BindingOp>(
+              .Case<EntryOp, ImageOp, TableOp, RegionOp, BindingOp>(
                   [&](auto op) { return add(op); })
               .Default([](Operation *op) {
                 return op->emitOpError("does not belong to the isa level");
@@ -100,6 +100,11 @@ private:
              << expected << " bytes, got " << image.bytes.size();
     }
     program.image.push_back(std::move(image));
+    return success();
+  }
+
+  LogicalResult add(TableOp op) {
+    program.tables.emplace_back(op.getEntries().begin(), op.getEntries().end());
     return success();
   }
 

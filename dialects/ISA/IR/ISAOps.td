@@ -70,6 +70,12 @@ def ISA_ImageOp : ISA_Op<"image", [HasParent<"::mlir::ModuleOp">]> {
   }];
 }
 
+def ISA_TableOp : ISA_Op<"table", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "a table of the binary, one entry a lane; numbered in order";
+  let arguments = (ins DenseI64ArrayAttr:$entries);
+  let assemblyFormat = "$entries attr-dict";
+}
+
 def ISA_RegionOp : ISA_Op<"region", [HasParent<"::mlir::ModuleOp">]> {
   let summary = "words of one entry: `scratch`, `input`, `output` or `derived`";
   let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$kind, StrAttr:$label,

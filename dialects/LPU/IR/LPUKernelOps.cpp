@@ -3,6 +3,7 @@
 #include "LPU/IR/LPUKernelOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -119,50 +120,136 @@ LogicalResult ConstantRowsOp::verify() {
   return success();
 }
 
+ContractShape mlir::lpu::getContractShape(ContractOp op, int64_t lanes) {
+  BufferType x = op.getActivations().getType();
+  AccType result = op.getResult().getType();
+  ContractShape shape;
+  if (op.getTiles()) {
+    TilesType tiles = op.getTiles().getType();
+    shape.k = op.getSplit() ? tiles.getRows() : x.getColumns();
+    shape.n = op.getMerge() ? tiles.getColumns() : result.getColumns();
+    shape.groups = llvm::divideCeil(tiles.getRows(), 16);
+  } else {
+    auto weights = cast<RankedTensorType>(op.getWeightsAttr().getType());
+    shape.k = weights.getDimSize(0);
+    shape.n = weights.getDimSize(1);
+    shape.groups = llvm::divideCeil(shape.k, 16);
+  }
+  shape.chunkRows = x.getColumnsPerVector(lanes);
+  shape.chunks = llvm::divideCeil(shape.k, shape.chunkRows);
+  shape.tileColumns = result.getColumnsPerVector(lanes);
+  shape.tiles =
+      result.getColumns() == 1 ? 1 : llvm::divideCeil(shape.n, shape.tileColumns);
+  if (op.getMerge() && !op.getTiles()) {
+    shape.tiles = llvm::divideCeil(shape.n, lanes);
+  }
+  return shape;
+}
+
+bool mlir::lpu::isOneWord(ContractOp op, int64_t lanes) {
+  auto dense = dyn_cast_or_null<DenseElementsAttr>(op.getWeightsAttr());
+  ContractShape shape = getContractShape(op, lanes);
+  return dense && dense.isSplat() && shape.k % 16 == 0 && shape.n % lanes == 0;
+}
+
 LogicalResult ContractOp::verify() {
-  auto weights = dyn_cast<RankedTensorType>(getWeights().getType());
   BufferType x = getActivations().getType();
-  BufferType scales = getScales().getType();
   AccType result = getResult().getType();
-  if (!weights || weights.getRank() != 2 ||
-      !weights.getElementType().isInteger(8)) {
-    return emitOpError("expected K x N int8 weights");
-  }
   int64_t limbs = getNumLimbs(x.getFormat());
-  if (limbs == 0) {
-    return emitOpError("expected activations in int8 limbs, got ") << x;
+  bool isFloat = x.getFormat() == Format::F16;
+  if (limbs == 0 && !isFloat) {
+    return emitOpError("expected activations in int8 limbs or f16, got ") << x;
   }
-  if (weights.getDimSize(0) != x.getColumns()) {
+  if (bool(getWeightsAttr()) == bool(getTiles())) {
+    return emitOpError("expected either constant weights or tiles");
+  }
+  int64_t k = 0, n = 0;
+  if (auto tiles = getTiles()) {
+    k = tiles.getType().getRows();
+    n = tiles.getType().getColumns();
+    if (tiles.getType().getFormat() != x.getFormat()) {
+      return emitOpError("expected tiles and activations of one format");
+    }
+  } else {
+    auto type = dyn_cast<RankedTensorType>(getWeightsAttr().getType());
+    if (!type || type.getRank() != 2 ||
+        !(isFloat ? type.getElementType().isF16()
+                  : type.getElementType().isInteger(8))) {
+      return emitOpError("expected K x N weights, int8 for limbs, f16 for f16");
+    }
+    k = type.getDimSize(0);
+    n = type.getDimSize(1);
+  }
+  if (getSplit() && getMerge()) {
+    return emitOpError("expected either `split` or `merge`");
+  }
+  if (result.getFormat() != x.getFormat()) {
+    return emitOpError("expected sums of the activations' format, got ") << result;
+  }
+  if (!getSplit() && (getTiles() ? x.getColumns() > k : x.getColumns() != k)) {
     return emitOpError("expected activations of ")
-           << weights.getDimSize(0) << " columns, got " << x.getColumns();
+           << k << " columns, got " << x.getColumns();
   }
-  if (result.getRows() != x.getRows() ||
-      result.getFormat() != x.getFormat() ||
-      (result.getColumns() != weights.getDimSize(1) &&
-       result.getColumns() != 1)) {
-    return emitOpError("expected a result of ")
-           << x.getRows() << " x " << weights.getDimSize(1) << ", "
-           << stringifyFormat(x.getFormat()) << ", got " << result;
+  if (getSplit() && x.getColumns() % k != 0) {
+    return emitOpError("expected activations of a multiple of ")
+           << k << " columns, got " << x.getColumns();
   }
+  bool isWide = getTiles() ? result.getColumns() <= n : result.getColumns() == n;
+  if (!getMerge() && result.getColumns() != 1 && !isWide) {
+    return emitOpError("expected a result of ") << n << " columns, got " << result;
+  }
+  if (!getSplit() && !getMerge() && result.getRows() != x.getRows()) {
+    return emitOpError("expected a result of ") << x.getRows() << " rows, got " << result;
+  }
+  if (isFloat) {
+    return getScales() ? emitOpError("expected no scales for f16") : success();
+  }
+  if (!getScales()) {
+    return emitOpError("expected scales");
+  }
+  BufferType scales = getScales().getType();
   if (scales.getRows() != limbs || scales.getFormat() != Format::F32 ||
-      (scales.getColumns() != result.getColumns() &&
-       scales.getColumns() != 1)) {
+      (scales.getColumns() != result.getColumns() && scales.getColumns() != 1)) {
     return emitOpError("expected f32 scales of ")
            << limbs << " x " << result.getColumns() << ", got " << scales;
   }
   return success();
 }
 
+LogicalResult AppendOp::verify() {
+  if (getSource().getType().getFormat() != getTiles().getType().getFormat()) {
+    return emitOpError("expected source and tiles of one format, got ")
+           << getSource().getType() << " and " << getTiles().getType();
+  }
+  if (getMap().getType().getRows() != 1) {
+    return emitOpError("expected a map of one row, got ") << getMap().getType();
+  }
+  return success();
+}
+
+LogicalResult PermuteOp::verify() {
+  llvm::SmallDenseSet<int64_t> seen(getTable().begin(), getTable().end());
+  for (int64_t lane : getTable()) {
+    if (lane < 0 || lane >= int64_t(getTable().size())) {
+      return emitOpError("expected lanes below ") << getTable().size() << ", got " << lane;
+    }
+  }
+  if (seen.size() != getTable().size()) {
+    return emitOpError("expected every lane once");
+  }
+  return success();
+}
+
 namespace {
 struct Extent {
-  int64_t rows, columns;
+  int64_t rows, columns, width;
 };
 Extent getExtent(Type type) {
   if (auto buffer = dyn_cast<BufferType>(type)) {
-    return {buffer.getRows(), buffer.getColumns()};
+    return {buffer.getRows(), buffer.getColumns(), buffer.getWidth()};
   }
   auto acc = cast<AccType>(type);
-  return {acc.getRows(), acc.getColumns()};
+  return {acc.getRows(), acc.getColumns(), acc.getWidth()};
 }
 } // namespace
 
@@ -173,7 +260,8 @@ LogicalResult MapOp::verify() {
   Extent extent = getExtent(getResult(0).getType());
   for (Value result : getResults()) {
     Extent other = getExtent(result.getType());
-    if (other.rows != extent.rows || other.columns != extent.columns) {
+    if (other.rows != extent.rows || other.columns != extent.columns ||
+        other.width != extent.width) {
       return emitOpError("expected results of one shape, got ")
              << getResult(0).getType() << " and " << result.getType();
     }
@@ -181,7 +269,9 @@ LogicalResult MapOp::verify() {
   for (Value input : getInputs()) {
     Extent other = getExtent(input.getType());
     if ((other.rows != extent.rows && other.rows != 1) ||
-        (other.columns != extent.columns && other.columns != 1)) {
+        (other.columns != extent.columns && other.columns != 1 &&
+         !(extent.width && other.columns == extent.width)) ||
+        (other.columns != 1 && other.width != extent.width)) {
       return emitOpError("expected inputs of ")
              << extent.rows << " or 1 rows and " << extent.columns
              << " or 1 columns, got " << input.getType();

@@ -39,7 +39,24 @@ SmallVector<Placement> decodePlacement(DenseI64ArrayAttr attribute,
 DenseI64ArrayAttr encodePlacement(MLIRContext *context,
                                   ArrayRef<Placement> copies);
 
-/// Where the tiles of one plane lie: 16 slices, one bank, consecutive words.
+/// How the weights of a contraction are cut into tiles, on a machine with `lanes`.
+struct ContractShape {
+  int64_t k, n;          ///< rows and columns of the weights that count
+  int64_t chunkRows;     ///< rows that meet one vector of activations
+  int64_t chunks, tiles; ///< along K, along N
+  int64_t tileColumns;
+  /// 16-row groups from one N tile to the next in SRAM.
+  int64_t groups;
+  int64_t getChunkRows(int64_t chunk) const {
+    return std::min(chunkRows, k - chunk * chunkRows);
+  }
+};
+ContractShape getContractShape(ContractOp op, int64_t lanes);
+/// Whether all 16-row groups of the weights are the same word.
+bool isOneWord(ContractOp op, int64_t lanes);
+
+/// Where the tiles of one plane lie: 16 slices a byte (low bytes first), one
+/// bank, consecutive words.
 struct Stripe {
   int64_t plane, bank, first;
   std::vector<int64_t> slices;

@@ -44,22 +44,73 @@ def LPU_BufferType : LPU_KernelType<"Buffer", "buffer"> {
     `rows` x `columns` elements of `format`. A row takes
     ceil(columns / lanes) vectors; an element of b bytes takes b byte planes in
     b slices. `i8xN` is an integer of N balanced int8 limbs, low limb first.
-    `columns = 1` means one value a row, the same in every lane.
+    `columns = 1` means one value a row, the same in every lane. With a `width`
+    a vector carries that many columns, in its first lanes.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
-                        EnumParameter<LPU_Format>:$format);
-  let assemblyFormat = "`<` $rows `,` $columns `,` $format `>`";
+                        EnumParameter<LPU_Format>:$format,
+                        DefaultValuedParameter<"int64_t", "0">:$width);
+  let assemblyFormat =
+      "`<` $rows `,` $columns `,` $format (`,` `width` $width^)? `>`";
+  let builders = [TypeBuilder<(ins "int64_t":$rows, "int64_t":$columns,
+                                   "Format":$format), [{
+    return $_get($_ctxt, rows, columns, format, 0);
+  }]>];
+  let extraClassDeclaration = [{
+    /// Columns of a vector, where the machine has `lanes`.
+    int64_t getColumnsPerVector(int64_t lanes) const {
+      return getWidth() ? getWidth() : lanes;
+    }
+    /// Vectors of a row.
+    int64_t getVectors(int64_t lanes) const {
+      return (getColumns() - 1) / getColumnsPerVector(lanes) + 1;
+    }
+  }];
+}
+
+def LPU_TilesType : LPU_KernelType<"Tiles", "tiles"> {
+  let summary = "a matrix in SRAM that is written at run time, as MXM weights";
+  let description = [{
+    `rows` x `columns` elements, 16 rows a group, N tiles of `lanes` columns (of
+    `width` columns where given); `rows_width` rows of a K chunk, as the columns of
+    a vector of activations. Group g of N tile n is one word in each of 16
+    slices a byte: word n * groups + g. Slice j holds row 16 g + j, or, where
+    `transposed`, superlane s lane l of slice j holds row 16 g + l of column
+    16 s + j: what the SXM's transposer turns into rows.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns,
+                        EnumParameter<LPU_Format>:$format,
+                        DefaultValuedParameter<"int64_t", "0">:$width,
+                        OptionalParameter<"bool">:$transposed);
+  let assemblyFormat = [{
+    `<` $rows `,` $columns `,` $format (`,` `width` $width^)?
+    (`,` `transposed` $transposed^)? `>`
+  }];
 }
 
 def LPU_AccType : LPU_KernelType<"Acc", "acc"> {
   let summary = "a contraction's result, in MXM accumulators";
   let description = [{
     `rows` x `columns` sums, one for each of the activation's limbs; `format`
-    is the activation's. `columns = 1` as in a buffer.
+    is the activation's. `columns = 1` and `width` as in a buffer.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
-                        EnumParameter<LPU_Format>:$format);
-  let assemblyFormat = "`<` $rows `,` $columns `,` $format `>`";
+                        EnumParameter<LPU_Format>:$format,
+                        DefaultValuedParameter<"int64_t", "0">:$width);
+  let assemblyFormat =
+      "`<` $rows `,` $columns `,` $format (`,` `width` $width^)? `>`";
+  let builders = [TypeBuilder<(ins "int64_t":$rows, "int64_t":$columns,
+                                   "Format":$format), [{
+    return $_get($_ctxt, rows, columns, format, 0);
+  }]>];
+  let extraClassDeclaration = [{
+    int64_t getColumnsPerVector(int64_t lanes) const {
+      return getWidth() ? getWidth() : lanes;
+    }
+    int64_t getVectors(int64_t lanes) const {
+      return (getColumns() - 1) / getColumnsPerVector(lanes) + 1;
+    }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -94,26 +145,79 @@ def LPU_ConstantRowsOp : LPU_KernelOp<"constant_rows", [Pure]> {
   let hasVerifier = 1;
 }
 
-def LPU_ContractOp : LPU_KernelOp<"contract"> {
-  let summary = "activations times constant weights, on the MXM";
+def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
+  let summary = "activations times weights, on the MXM";
   let description = [{
-    sum over k of x[r, k] * weights[k, n], exactly, for each limb of x, in
-    int32. Row l of `scales` (one row a limb, high limb first) multiplies that
-    limb's sums where a map reads the accumulators:
-    y[r, n] = sum over l of f32(sum_l[r, n]) * scales[l, n], in that order.
-    Weights are K x N int8 and lie as tiles in the stripes named by
-    `placement`: one record (plane, bank, first word, 16 slices) for each plane
-    used; the tiles of a plane follow one another, N tile by N tile, K chunk by
-    K chunk, N tile t on the t-th of those planes (modulo their number).
+    sum over k of x[r, k] * w[k, n], for each limb of x exactly in int32, or in
+    f16 with f32 sums. Row l of `scales` (one row a limb, high limb first)
+    multiplies that limb's sums where a map reads the accumulators:
+    y[r, n] = sum over l of f32(sum_l[r, n]) * scales[l, n], in that order. f16
+    has no scales.
+
+    Weights are constant (`weights`, K x N of int8 or f16) or `tiles`, of which
+    the first K rows and N columns count. Constants lie as tiles in the stripes
+    named by `placement`: one record (plane, bank, first word, slices: 16 a byte)
+    for each plane used; the tiles of a plane follow one another, N tile by N
+    tile, K chunk by K chunk, N tile t on the t-th of those planes (modulo their
+    number). A K chunk is what one vector of activations carries. A splat is one
+    word, read again and again.
+
+    `split = g`: a vector of activations is g runs of lanes, each a row by itself
+    that meets its own K rows only; vector v of a row meets K chunk v modulo the
+    number of chunks. The result has vectors * g rows for each row of x.
+    `merge = g`: the other way round: of g * vectors consecutive rows of x, with
+    `vectors` those of a result's row, row (v, i) makes the i-th of the g runs
+    of lanes of vector v.
   }];
-  let arguments = (ins LPU_BufferType:$activations, LPU_BufferType:$scales,
-                       ElementsAttr:$weights,
+  let arguments = (ins LPU_BufferType:$activations,
+                       Optional<LPU_BufferType>:$scales,
+                       Optional<LPU_TilesType>:$tiles,
+                       OptionalAttr<ElementsAttr>:$weights,
+                       DefaultValuedAttr<I64Attr, "0">:$split,
+                       DefaultValuedAttr<I64Attr, "0">:$merge,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);
   let results = (outs LPU_AccType:$result);
   let assemblyFormat = [{
-    $activations `,` $weights `scaled` `by` $scales attr-dict `:`
-    type($activations) `,` type($scales) `->` type($result)
+    $activations (`,` $weights^)? (`tiles` $tiles^)? (`scaled` `by` $scales^)?
+    attr-dict `:` functional-type(operands, $result)
   }];
+  let hasVerifier = 1;
+}
+
+def LPU_StateOp : LPU_KernelOp<"state"> {
+  let summary = "tiles that keep their values from run to run, zero at load";
+  let arguments = (ins StrAttr:$name, OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_TilesType:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
+def LPU_AppendOp : LPU_KernelOp<"append"> {
+  let summary = "rows written into tiles at a run-time position";
+  let description = [{
+    Straight tiles: row p of them becomes the row of `source`. Transposed tiles:
+    column p; row g of `source` has, in every superlane, rows 16 g .. 16 g + 15
+    of that column. `map` is a row of int32 with the word of position p for every
+    superlane that takes part, words counted through the 16 slices, else -1:
+    (p mod 16) * words + p / 16 for straight tiles; for transposed ones
+    (p mod 16) * words + p / lanes * groups in superlane (p mod lanes) / 16;
+    `words` are those of a slice.
+  }];
+  let arguments = (ins LPU_BufferType:$source, LPU_BufferType:$map,
+                       LPU_TilesType:$tiles);
+  let assemblyFormat = [{
+    $source `at` $map `into` $tiles attr-dict `:` type($source) `,` type($map)
+    `,` type($tiles)
+  }];
+  let hasVerifier = 1;
+}
+
+def LPU_PermuteOp : LPU_KernelOp<"permute",
+    [AllTypesMatch<["source", "result"]>]> {
+  let summary = "lanes moved inside every vector: out[l] = in[table[l]], on the SXM";
+  let arguments = (ins LPU_BufferType:$source, DenseI64ArrayAttr:$table,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat = "$source `by` $table attr-dict `:` type($source)";
   let hasVerifier = 1;
 }
 
@@ -122,7 +226,8 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
   let description = [{
     The body computes one lane of one row from scalars of the operands (f32; an
     accumulator arrives as the sum of its limbs, f32). An operand with one row
-    serves every row, one with one column every column. A result of format
+    serves every row, one with one column every column, one of a single vector
+    of the result's width every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
     the scale in `scales`; `f16` is rounded to nearest even.
   }];

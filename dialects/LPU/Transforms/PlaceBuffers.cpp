@@ -63,9 +63,14 @@ public:
 
   LogicalResult run() {
     // Stripes first: they are the large ones and need 16 free slices at once.
-    WalkResult walked = entry.walk([&](ContractOp op) {
-      return failed(placeWeights(op)) ? WalkResult::interrupt()
-                                      : WalkResult::advance();
+    WalkResult walked = entry.walk([&](Operation *op) {
+      LogicalResult placed = success();
+      if (auto contract = dyn_cast<ContractOp>(op)) {
+        placed = placeWeights(contract);
+      } else if (auto state = dyn_cast<StateOp>(op)) {
+        placed = placeState(state);
+      }
+      return failed(placed) ? WalkResult::interrupt() : WalkResult::advance();
     });
     if (walked.wasInterrupted()) {
       return failure();
@@ -79,55 +84,91 @@ public:
   }
 
 private:
-  int64_t getVectors(int64_t columns) const {
-    return llvm::divideCeil(columns, target.lanes());
+  static bool isF16(ContractOp op) {
+    return op.getActivations().getType().getFormat() == Format::F16;
   }
 
-  /// Planes that work on `op`: one for each N tile, inner planes of both
-  /// sides first, as many as there are.
-  SmallVector<int64_t> getPlanes(ContractOp op) const {
-    auto type = cast<RankedTensorType>(op.getWeights().getType());
-    int64_t tiles = getVectors(type.getDimSize(1));
+  /// Planes that work on `op`: one for each N tile, in turn over the chip, inner
+  /// planes first. Those of a gang count as one.
+  SmallVector<int64_t> getPlanes(ContractOp op, int64_t gang) {
+    int64_t tiles = getContractShape(op, target.lanes()).tiles;
     SmallVector<int64_t> order{target.innerPlane(Side::West),
                                target.innerPlane(Side::East)};
-    for (int64_t plane = 0; plane < target.planes(); ++plane) {
+    for (int64_t plane = 0; gang == 1 && plane < target.planes(); ++plane) {
       if (!llvm::is_contained(order, plane)) {
         order.push_back(plane);
       }
     }
-    order.resize(std::min<int64_t>(tiles, order.size()));
+    int64_t count = int64_t(order.size());
+    std::rotate(order.begin(), order.begin() + nextPlane % count, order.end());
+    nextPlane += tiles;
+    order.resize(size_t(std::min<int64_t>(tiles, count)));
     return order;
   }
 
   LogicalResult placeWeights(ContractOp op) {
-    auto type = cast<RankedTensorType>(op.getWeights().getType());
-    const auto *format = target.format("i8");
+    if (op.getTiles()) {
+      return success();
+    }
+    const auto *format = target.format(isF16(op) ? "f16" : "i8");
     if (!format) {
-      return op.emitOpError("target ") << target.name() << " has no i8 format";
+      return op.emitOpError("target ")
+             << target.name() << " has no " << (isF16(op) ? "f16" : "i8") << " format";
     }
-    int64_t rowsPerTile = format->rows(), k = type.getDimSize(0);
-    int64_t tileWords = 0;
-    for (int64_t first = 0; first < k; first += rowsPerTile) {
-      tileWords += llvm::divideCeil(std::min(rowsPerTile, k - first), 16);
-    }
-    SmallVector<int64_t> planes = getPlanes(op);
-    int64_t tiles = getVectors(type.getDimSize(1));
-    SmallVector<Stripe> stripes;
-    SliceSet taken;
-    for (auto [index, plane] : llvm::enumerate(planes)) {
-      int64_t mine = llvm::divideCeil(tiles - int64_t(index), planes.size());
-      std::optional<Stripe> stripe =
-          findStripe(plane, mine * tileWords, format->streams(), taken);
-      if (!stripe) {
-        return emitDoesNotFit(op, "weights of " + Twine(mine * tileWords) +
-                                      " words in " + Twine(format->streams()) +
-                                      " slices");
+    // Equal weights lie once.
+    DenseI64ArrayAttr &shared =
+        stripesOf[{*op.getWeights(), getContractShape(op, target.lanes()).tileColumns}];
+    if (!shared) {
+      bool oneWord = isOneWord(op, target.lanes());
+      ContractShape shape = getContractShape(op, target.lanes());
+      SmallVector<int64_t> planes = getPlanes(op, format->gang());
+      SmallVector<Stripe> stripes;
+      SliceSet taken;
+      for (auto [index, plane] : llvm::enumerate(planes)) {
+        int64_t mine = llvm::divideCeil(shape.tiles - int64_t(index), planes.size());
+        int64_t count = oneWord ? 1 : mine * shape.groups;
+        std::optional<Stripe> stripe = findStripe(plane, count, format->streams(), taken);
+        if (!stripe) {
+          return emitDoesNotFit(op, "weights of " + Twine(count) + " words in " +
+                                        Twine(format->streams()) + " slices");
+        }
+        taken.insert(stripe->slices.begin(), stripe->slices.end());
+        stripes.push_back(*stripe);
       }
-      taken.insert(stripe->slices.begin(), stripe->slices.end());
-      stripes.push_back(*stripe);
+      shared = encodeStripes(op.getContext(), stripes);
     }
-    op.setPlacementAttr(encodeStripes(op.getContext(), stripes));
+    op.setPlacementAttr(shared);
     return success();
+  }
+
+  /// The states of an entry take the sides in turn.
+  LogicalResult placeState(StateOp op) {
+    TilesType type = op.getResult().getType();
+    const auto *format = target.format(type.getFormat() == Format::F16 ? "f16" : "i8");
+    if (!format) {
+      return op.emitOpError("target ")
+             << target.name() << " has no " << stringifyFormat(type.getFormat()) << " format";
+    }
+    int64_t width = type.getWidth() ? type.getWidth() : int64_t(target.lanes());
+    int64_t count = llvm::divideCeil(type.getRows(), 16) *
+                    llvm::divideCeil(type.getColumns(), width);
+    std::optional<Stripe> stripe = findStripe(target.innerPlane(nextStateSide), count,
+                                              format->streams(), SliceSet());
+    if (!stripe) {
+      return emitDoesNotFit(op, "state of " + Twine(count) + " words in " +
+                                    Twine(format->streams()) + " slices");
+    }
+    nextStateSide = nextStateSide == Side::West ? Side::East : Side::West;
+    op.setPlacementAttr(encodeStripes(op.getContext(), {*stripe}));
+    return success();
+  }
+
+  /// The stripes that `op` reads its weights from.
+  static SmallVector<Stripe> getStripes(ContractOp op) {
+    if (op.getTiles()) {
+      return decodeStripes(op.getTiles().getDefiningOp<StateOp>().getPlacementAttr());
+    }
+    return decodeStripes(op.getPlacementAttr());
   }
 
   /// The emptiest slices of the plane's side, far ones first among equals,
@@ -181,6 +222,12 @@ private:
       return placeOne(op, constant.getResult(), getSides(constant.getResult()),
                       [&](DenseI64ArrayAttr a) { constant.setPlacementAttr(a); });
     }
+    if (auto permute = dyn_cast<PermuteOp>(op)) {
+      // The SXM gives vectors back to the side that they come from.
+      int64_t from = slicesOf[permute.getSource()].front();
+      return placeOne(op, permute.getResult(), {target.sliceSide(unsigned(from))},
+                      [&](DenseI64ArrayAttr a) { permute.setPlacementAttr(a); });
+    }
     if (auto map = dyn_cast<MapOp>(op)) {
       SmallVector<Attribute> placements;
       for (Value result : map.getResults()) {
@@ -199,12 +246,19 @@ private:
   SmallVector<Side> getSides(Value buffer) {
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
+      if (auto append = dyn_cast<AppendOp>(user)) {
+        // Data and map pass the VXM on their way to the tiles.
+        auto state = append.getTiles().getDefiningOp<StateOp>();
+        Stripe stripe = decodeStripes(state.getPlacementAttr()).front();
+        sides.insert(target.planeSide(unsigned(stripe.plane)) == Side::West ? Side::East
+                                                                            : Side::West);
+      }
       auto contract = dyn_cast<ContractOp>(user);
       if (!contract || contract.getActivations() != buffer) {
         continue;
       }
-      for (const Stripe &stripe : decodeStripes(contract.getPlacementAttr())) {
-        sides.insert(target.planeSide(stripe.plane));
+      for (const Stripe &stripe : getStripes(contract)) {
+        sides.insert(target.planeSide(unsigned(stripe.plane)));
       }
     }
     if (sides.empty()) {
@@ -223,7 +277,7 @@ private:
     llvm::SmallSetVector<Operation *, 8> maps;
     auto addUsers = [&](Value value) {
       for (Operation *user : value.getUsers()) {
-        if (isa<MapOp>(user)) {
+        if (isa<MapOp, AppendOp, PermuteOp>(user)) {
           maps.insert(user);
         }
       }
@@ -234,8 +288,8 @@ private:
         addUsers(contract.getResult());
       }
     }
-    if (auto map = buffer.getDefiningOp<MapOp>()) {
-      maps.insert(map);
+    if (isa_and_nonnull<MapOp, PermuteOp>(buffer.getDefiningOp())) {
+      maps.insert(buffer.getDefiningOp());
     }
     SliceSet slices;
     auto addSlices = [&](Value value) {
@@ -246,7 +300,8 @@ private:
     for (Operation *op : maps) {
       for (Value operand : op->getOperands()) {
         addSlices(operand);
-        if (auto contract = operand.getDefiningOp<ContractOp>()) {
+        auto contract = operand.getDefiningOp<ContractOp>();
+        if (contract && contract.getScales()) {
           addSlices(contract.getScales());
         }
       }
@@ -260,7 +315,7 @@ private:
   LogicalResult placeOne(Operation *op, Value buffer, ArrayRef<Side> sides,
                          llvm::function_ref<void(DenseI64ArrayAttr)> set) {
     auto type = cast<BufferType>(buffer.getType());
-    int64_t count = type.getRows() * getVectors(type.getColumns());
+    int64_t count = type.getRows() * type.getVectors(target.lanes());
     auto conflicts = getConflicts(buffer);
     SmallVector<Placement> copies;
     for (Side side : sides) {
@@ -311,7 +366,10 @@ private:
   const Target &target;
   WordAllocator words;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
-  Side nextSide = Side::East;
+  /// Stripes by weights and columns of a tile.
+  llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
+  Side nextSide = Side::East, nextStateSide = Side::West;
+  int64_t nextPlane = 0;
 };
 
 struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {

@@ -75,7 +75,8 @@ void Lowering::releaseDeadAccumulators(Operation *op) {
       return user == op || user->isBeforeInBlock(op);
     });
     auto type = cast<mlir::lpu::AccType>(operand.getType());
-    int64_t count = type.getRows() * mlir::lpu::getNumLimbs(type.getFormat());
+    int64_t count =
+        type.getRows() * std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
     for (const AccumulatorTile &tile : it->second) {
       if (last) {
         accumulators.release(tile.plane, tile.first, count);
@@ -92,7 +93,11 @@ LogicalResult Lowering::run() {
     } else if (auto map = dyn_cast<MapOp>(op)) {
       result = lowerMap(map);
       releaseDeadAccumulators(map);
-    } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp,
+    } else if (auto permute = dyn_cast<mlir::lpu::PermuteOp>(op)) {
+      result = lowerPermute(permute);
+    } else if (auto append = dyn_cast<mlir::lpu::AppendOp>(op)) {
+      result = lowerAppend(append);
+    } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp, mlir::lpu::StateOp,
                     mlir::lpu::ConstantRowsOp, func::ReturnOp>(op)) {
       result = op.emitOpError("does not belong to the kernel level");
     }

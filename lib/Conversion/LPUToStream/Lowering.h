@@ -64,9 +64,22 @@ private:
   /// Loads and installs tile (n, k) of `op`.
   void emitTileLoad(mlir::lpu::ContractOp op, const mlir::lpu::Stripe &stripe,
                     int64_t firstWord, int64_t groups, llvm::StringRef name);
-  void emitTilePass(mlir::lpu::ContractOp op, const AccumulatorTile &tile,
-                    RowBlock rows, int64_t chunk, int64_t groups,
-                    llvm::StringRef name);
+  /// Rows of activations that go through an installed array one after another.
+  struct Pass {
+    int64_t half = 0;
+    int64_t firstGroup = 0, groups = 0;           ///< active row groups
+    int64_t firstSuperlane = 0, superlanes = 0;   ///< active in the accumulators
+    bool isFirst = false;                         ///< sets its sums
+    int64_t inner = 1, outer = 1;                 ///< how many
+    int64_t word = 0, innerWords = 0, outerWords = 0;
+    int64_t sum = 0, innerSums = 0, outerSums = 0; ///< accumulator of limb 0, in rows
+  };
+  llvm::SmallVector<Pass> getPasses(mlir::lpu::ContractOp op, int64_t n, int64_t chunk,
+                                    int64_t half, RowBlock block, int64_t firstSum);
+  void emitPass(mlir::lpu::ContractOp op, const Pass &pass, unsigned plane,
+                llvm::StringRef name);
+  mlir::LogicalResult lowerPermute(mlir::lpu::PermuteOp op);
+  mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
 
 public:
   mlir::func::FuncOp entry;
@@ -81,6 +94,9 @@ public:
   /// and a number.
   std::string getName(mlir::Operation *op, llvm::StringRef kind);
 };
+
+/// Where the weights of `op` lie, one stripe a plane that works on it.
+llvm::SmallVector<mlir::lpu::Stripe> getStripes(mlir::lpu::ContractOp op);
 
 /// Copies of `buffer` in SRAM, from the operation that makes it.
 llvm::SmallVector<mlir::lpu::Placement> getPlacements(mlir::Value buffer);

@@ -114,7 +114,7 @@ private:
   }
 
   void writeResult(const MapNode &node, Value flow) {
-    int64_t vectors = divideCeil(getResultType(node).getColumns(), target.lanes());
+    int64_t vectors = getResultType(node).getVectors(target.lanes());
     for (auto [index, byte] : llvm::enumerate(getResultPlacement(node))) {
       chain.writeFrom(vxm(), node.time + node.latency, flow, int64_t(index),
                       unsigned(byte.slice), byte.bank, byte.first + firstRow * vectors + vector,
@@ -196,9 +196,9 @@ private:
   /// with the outer index when `outer` is 1, with the inner one when `inner` is.
   Value readRows(BufferType type, const Placement &copy, int64_t cycle,
                  Repeated repeated, int64_t start, int64_t outer, int64_t inner) {
-    int64_t vectors = divideCeil(type.getColumns(), target.lanes());
+    int64_t vectors = type.getVectors(target.lanes());
     int64_t stride = type.getRows() == 1 ? 0 : vectors;
-    int64_t index = (type.getColumns() == 1 ? 0 : vector) + start * stride;
+    int64_t index = (vectors == 1 ? 0 : vector) + start * stride;
     SmallVector<Value> bytes;
     for (const auto &byte : copy) {
       bytes.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
@@ -236,16 +236,24 @@ private:
   FailureOr<Value> sumLimbs(Value value, const AccumulatorTile &tile, int64_t cycle) {
     auto type = cast<AccType>(value.getType());
     auto contract = value.getDefiningOp<ContractOp>();
-    int64_t limbs = mlir::lpu::getNumLimbs(type.getFormat());
+    bool isFloat = type.getFormat() == Format::F16;
+    int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
     int64_t alu = target.latencies().alu();
-    Repeated perLimb{limbs, 1, rows, period};
-    int64_t arrival = cycle - 3 * alu - (limbs - 1);
+    Repeated perLimb = isFloat ? each() : Repeated{limbs, 1, rows, period};
+    int64_t arrival = isFloat ? cycle - alu : cycle - 3 * alu - (limbs - 1);
+    int64_t superlanes =
+        type.getWidth() ? divideCeil(type.getWidth(), target.lanesPerSuperlane())
+                        : target.superlanes();
+    std::array<int64_t, 2> steps{type.getRows() == 1 ? 0 : limbs, 1};
+    if (isFloat) {
+      steps = {0, type.getRows() == 1 ? 0 : 1};
+    }
 
     unsigned column = target.planeColumn(tile.plane);
     auto dir = ChainBuilder::direction(column, vxm());
     int64_t distance = std::abs(int64_t(column) - int64_t(vxm()));
     Fields emit = chain.fields();
-    emit.set("emit", "true").set("b", tile.first).set("emit_count", target.superlanes())
+    emit.set("emit", "true").set("b", tile.first).set("emit_count", superlanes)
         .set("dir", stringifyDirection(dir));
     Value limb =
         chain
@@ -253,8 +261,14 @@ private:
                    target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)}),
                    arrival - distance - int64_t(target.latencies().mxm_emit()), emit, {},
                    chain.flow(dir, 4), perLimb,
-                   {{"b", {type.getRows() == 1 ? 0 : limbs, 1}}})
+                   {{"b", steps}})
             .getResult(0);
+    if (isFloat) {
+      Fields copy = chain.fields();
+      copy.set("op", "copy").set("a", "stream").set("a_dir", stringifyDirection(dir));
+      return chain.issue("alu", "vxm.*", arrival, copy, limb, chain.mesh(), perLimb)
+          .getResult(0);
+    }
     Fields convert = chain.fields();
     convert.set("op", "i2f").set("a", "stream").set("a_type", "i32").set(
         "a_dir", stringifyDirection(dir));
@@ -312,7 +326,7 @@ LogicalResult Lowering::lowerMap(MapOp op) {
     return failure();
   }
   auto type = cast<BufferType>(op.getResult(0).getType());
-  int64_t vectors = divideCeil(type.getColumns(), target.lanes());
+  int64_t vectors = type.getVectors(target.lanes());
   int64_t blockRows = getBlockRows(op);
   for (int64_t first = 0; first < type.getRows(); first += blockRows) {
     RowBlock block{first, std::min(blockRows, type.getRows() - first)};
@@ -324,7 +338,7 @@ LogicalResult Lowering::lowerMap(MapOp op) {
         if (!sums) {
           continue;
         }
-        int64_t n = sums.getColumns() == 1 ? 0 : vector;
+        int64_t n = sums.getVectors(target.lanes()) == 1 ? 0 : vector;
         auto computed = tilesOf.find(input);
         if (computed != tilesOf.end()) {
           tiles.insert({unsigned(index), computed->second[size_t(n)]});
@@ -336,7 +350,7 @@ LogicalResult Lowering::lowerMap(MapOp op) {
           return failure();
         }
         tiles.insert({unsigned(index), *tile});
-        own.push_back({*tile, block.count * mlir::lpu::getNumLimbs(sums.getFormat())});
+        own.push_back({*tile, block.count * std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()))});
       }
       std::string chain = name + ".r" + std::to_string(first) + ".v" + std::to_string(vector);
       if (failed(VectorChain(op, *nodes, block, vector, tiles, *this, chain).run())) {
@@ -362,7 +376,7 @@ int64_t Lowering::getBlockRows(MapOp op) {
     if (tilesOf.contains(input)) {
       return cast<BufferType>(op.getResult(0).getType()).getRows();
     }
-    int64_t limbs = mlir::lpu::getNumLimbs(sums.getFormat());
+    int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()));
     rows = std::min(rows, std::max<int64_t>(1, target.accumulators() / (4 * limbs)));
   }
   return rows;

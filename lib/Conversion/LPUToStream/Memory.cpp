@@ -4,6 +4,7 @@
 #include "Lowering.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/DenseSet.h"
+#include <set>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -11,6 +12,7 @@ using namespace mlir;
 using mlir::lpu::BufferType;
 using mlir::lpu::ConstantRowsOp;
 using mlir::lpu::ContractOp;
+using mlir::lpu::Format;
 using mlir::lpu::LoadInputOp;
 using mlir::lpu::MapOp;
 using mlir::lpu::Placement;
@@ -43,7 +45,12 @@ public:
       } else if (auto constant = dyn_cast<ConstantRowsOp>(op)) {
         emitConstant(constant);
       } else if (auto contract = dyn_cast<ContractOp>(op)) {
-        result = emitWeights(contract);
+        result = contract.getTiles() ? success() : emitWeights(contract);
+      } else if (auto permute = dyn_cast<mlir::lpu::PermuteOp>(op)) {
+        emitRegions(op, permute.getResult(),
+                    outputs.contains(permute.getResult()) ? "output" : "scratch", "");
+      } else if (auto state = dyn_cast<mlir::lpu::StateOp>(op)) {
+        emitState(state);
       }
       if (failed(result)) {
         return failure();
@@ -54,7 +61,7 @@ public:
 
 private:
   int64_t getVectors(BufferType type) const {
-    return divideCeil(type.getColumns(), target.lanes());
+    return type.getVectors(target.lanes());
   }
   std::string getLabel(Operation &op, StringRef label) {
     if (!label.empty()) {
@@ -92,8 +99,18 @@ private:
     lpuisa::BindingOp::create(builder, op.getLoc(), entry.getSymName(), direction,
                               name, "f32", stored, shape, type.getRows(),
                               type.getColumns(), getVectors(type), getVectors(type),
-                              planes, ArrayRef<int64_t>());
+                              planes, getRuns(type));
     return success();
+  }
+
+  /// Which lanes the columns take, where vectors are not full.
+  SmallVector<int64_t> getRuns(BufferType type) {
+    SmallVector<int64_t> runs;
+    int64_t width = type.getWidth();
+    for (int64_t c = 0; width && c < type.getColumns(); c += width) {
+      runs.append({c, std::min(width, type.getColumns() - c), c / width, 0});
+    }
+    return runs;
   }
 
   /// Words of one bank as `weights` of the image.
@@ -113,17 +130,19 @@ private:
     auto type = op.getResult().getType();
     SmallVector<float> values(cast<DenseElementsAttr>(op.getValue()).getValues<float>());
     int64_t vectors = getVectors(type), lanes = target.lanes();
+    int64_t width = type.getColumnsPerVector(lanes);
     for (const Placement &copy : getPlacements(op.getResult())) {
       for (auto [b, byte] : llvm::enumerate(copy)) {
         std::vector<uint8_t> bytes(size_t(type.getRows() * vectors * lanes));
         for (int64_t row = 0; row < type.getRows(); ++row) {
           // One column means the same value in every lane.
-          int64_t width = type.getColumns() == 1 ? lanes : type.getColumns();
-          for (int64_t c = 0; c < width; ++c) {
+          int64_t columns = type.getColumns() == 1 ? lanes : type.getColumns();
+          for (int64_t c = 0; c < columns; ++c) {
             float value = values[size_t(type.getColumns() == 1
                                             ? row
                                             : row * type.getColumns() + c)];
-            bytes[size_t(row * vectors * lanes + c)] =
+            int64_t at = type.getColumns() == 1 ? c : c / width * lanes + c % width;
+            bytes[size_t(row * vectors * lanes + at)] =
                 uint8_t(llvm::bit_cast<uint32_t>(value) >> (8 * b));
           }
         }
@@ -133,29 +152,49 @@ private:
     }
   }
 
-  LogicalResult emitWeights(ContractOp op) {
-    auto type = cast<RankedTensorType>(op.getWeights().getType());
-    ArrayRef<char> weights = getRawBytes(op.getWeights());
-    int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-    if (int64_t(weights.size()) != rows * columns) {
-      return op.emitOpError("expected ")
-             << rows * columns << " bytes of weights, got " << weights.size();
+  void emitState(mlir::lpu::StateOp op) {
+    auto type = op.getResult().getType();
+    int64_t words = divideCeil(type.getRows(), 16) *
+                    divideCeil(type.getColumns(),
+                               type.getWidth() ? type.getWidth() : target.lanes());
+    for (const auto &stripe : mlir::lpu::decodeStripes(op.getPlacementAttr())) {
+      for (int64_t slice : stripe.slices) {
+        lpuisa::ImageOp::create(builder, op.getLoc(), "state", op.getName(), slice,
+                                stripe.bank, stripe.first, words, ElementsAttr());
+      }
     }
-    int64_t lanes = target.lanes();
-    int64_t tiles = divideCeil(columns, lanes), tileWords = divideCeil(rows, 16);
+  }
+
+  LogicalResult emitWeights(ContractOp op) {
+    ArrayRef<char> weights = getRawBytes(*op.getWeights());
+    auto dense = dyn_cast<DenseElementsAttr>(*op.getWeights());
+    bool isSplat = dense && dense.isSplat();
+    bool oneWord = mlir::lpu::isOneWord(op, target.lanes());
+    int64_t size = op.getActivations().getType().getFormat() == Format::F16 ? 2 : 1;
+    mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
+    if (int64_t(weights.size()) != (isSplat ? 1 : shape.k * shape.n) * size) {
+      return op.emitOpError("expected ")
+             << shape.k * shape.n * size << " bytes of weights, got " << weights.size();
+    }
+    int64_t lanes = target.lanes(), groups = oneWord ? 1 : shape.groups;
     SmallVector<mlir::lpu::Stripe> stripes =
         mlir::lpu::decodeStripes(op.getPlacementAttr());
     for (auto [s, stripe] : llvm::enumerate(stripes)) {
+      if (!written.insert({stripe.slices.front(), stripe.bank, stripe.first}).second) {
+        continue; // shared with an earlier contraction
+      }
       for (auto [j, slice] : llvm::enumerate(stripe.slices)) {
+        int64_t byte = int64_t(j) / 16;
         std::vector<uint8_t> bytes;
-        for (int64_t tile = int64_t(s); tile < tiles; tile += int64_t(stripes.size())) {
-          for (int64_t group = 0; group < tileWords; ++group) {
-            int64_t row = group * 16 + int64_t(j);
+        for (int64_t tile = int64_t(s); tile < (oneWord ? int64_t(s) + 1 : shape.tiles);
+             tile += int64_t(stripes.size())) {
+          for (int64_t group = 0; group < groups; ++group) {
+            int64_t row = group * 16 + int64_t(j) % 16;
             for (int64_t lane = 0; lane < lanes; ++lane) {
-              int64_t column = tile * lanes + lane;
-              bool inside = row < rows && column < columns;
-              bytes.push_back(
-                  inside ? uint8_t(weights[size_t(row * columns + column)]) : 0);
+              int64_t column = tile * shape.tileColumns + lane;
+              bool inside = row < shape.k && column < shape.n && lane < shape.tileColumns;
+              int64_t at = isSplat ? 0 : row * shape.n + column;
+              bytes.push_back(inside ? uint8_t(weights[size_t(at * size + byte)]) : 0);
             }
           }
         }
@@ -168,7 +207,7 @@ private:
 
   static ArrayRef<char> getRawBytes(ElementsAttr value) {
     if (auto dense = dyn_cast<DenseElementsAttr>(value)) {
-      return dense.isSplat() ? ArrayRef<char>() : dense.getRawData();
+      return dense.getRawData();
     }
     if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
       if (AsmResourceBlob *blob = resource.getRawHandle().getBlob()) {
@@ -182,6 +221,7 @@ private:
   const Target &target;
   OpBuilder builder;
   llvm::DenseSet<Value> outputs;
+  std::set<std::tuple<int64_t, int64_t, int64_t>> written; ///< stripes of weights
 };
 
 } // namespace

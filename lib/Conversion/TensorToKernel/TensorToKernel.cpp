@@ -195,7 +195,7 @@ private:
     return ContractOp::create(b,
                               AccType::get(b.getContext(), result.rows, result.columns,
                                            cast<BufferType>(x.getType()).getFormat()),
-                              x, scales, attribute, DenseI64ArrayAttr());
+                              x, scales, Value(), attribute, 0, 0, DenseI64ArrayAttr());
   }
 
   // The squares go through a tile of ones, so that their mean arrives in every

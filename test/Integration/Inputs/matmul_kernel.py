@@ -32,7 +32,7 @@ func.func @main() {{
     lpu.yield %a : f32
   }}
   %s = lpu.constant_rows {dense(scales.astype(np.float32))} : tensor<3x{columns}xf32> : {s_type}
-  %c = lpu.contract %q, {dense(weights)} : tensor<{depth}x{columns}xi8> scaled by %s : {q_type}, {s_type} -> {acc}
+  %c = lpu.contract %q, {dense(weights)} : tensor<{depth}x{columns}xi8> scaled by %s : ({q_type}, {s_type}) -> {acc}
   %y = lpu.map(%c) scales [1.0] : ({acc}) -> {y_type} {{
   ^bb0(%a: f32):
     %half = arith.constant 0.5 : f32
