@@ -1,0 +1,94 @@
+//===- EntryConverter.h - One entry, tensor to kernel level -----*- C++ -*-===//
+#ifndef LPU_LIB_CONVERSION_TENSORTOKERNEL_ENTRYCONVERTER_H
+#define LPU_LIB_CONVERSION_TENSORTOKERNEL_ENTRYCONVERTER_H
+
+#include "LPU/IR/LPUKernelOps.h"
+#include "LPU/IR/LPUTensorOps.h"
+#include "Layout.h"
+#include "Weights.h"
+#include "lpu/Conversion/Passes.h"
+#include "lpu/Target/Target.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/DenseSet.h"
+#include <map>
+
+namespace lpu::tensor_lowering {
+
+/// Rows and columns of a tensor at kernel level.
+struct Extent {
+  int64_t rows = 1, columns = 1;
+  bool operator==(const Extent &) const = default;
+};
+/// The last dimension of a ranked tensor is the columns, all others are rows.
+Extent getExtent(mlir::Type type);
+
+/// The largest integer of balanced limbs: 0x7f in every limb.
+int64_t getLevels(unsigned limbs);
+mlir::lpu::Format getFormat(unsigned limbs);
+
+class EntryConverter {
+public:
+  EntryConverter(mlir::func::FuncOp entry, const ::lpu::KernelOptions &options)
+      : entry(entry), options(options),
+        files(entry->getParentOfType<mlir::ModuleOp>()) {}
+
+  mlir::LogicalResult run();
+
+private:
+  using Builder = mlir::ImplicitLocOpBuilder;
+  using Bodies =
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(Builder &, mlir::ValueRange)>;
+  using Body = llvm::function_ref<mlir::Value(Builder &, mlir::ValueRange)>;
+
+  mlir::LogicalResult loadInputs(Builder &b, mlir::Block &old);
+  mlir::LogicalResult convert(Builder &b, mlir::Operation *op);
+  mlir::LogicalResult convertReshape(mlir::Operation *op);
+  mlir::LogicalResult convertMatmul(Builder &b, mlir::linalg::MatmulOp op);
+  mlir::LogicalResult convertRmsNorm(Builder &b, mlir::lpu::RmsNormOp op);
+  mlir::LogicalResult convertGeneric(Builder &b, mlir::linalg::GenericOp op);
+  mlir::LogicalResult convertReturn(Builder &b, mlir::func::ReturnOp op);
+
+  mlir::StringRef getInputName(unsigned index);
+  /// The module's target; null with an error when there is none.
+  const ::lpu::Target *getTarget();
+  /// Largest |x| of a contraction's activations that calibration saw.
+  mlir::FailureOr<float> getInputMax(mlir::Operation *op);
+
+  mlir::lpu::BufferType buffer(Extent extent, mlir::lpu::Format format, int64_t width = 0) {
+    return mlir::lpu::BufferType::get(entry.getContext(), extent.rows, extent.columns,
+                                      format, width);
+  }
+  mlir::Value constant(Builder &b, llvm::ArrayRef<float> data, Extent extent,
+                       int64_t width = 0);
+  /// A map; `body` gets a scalar an input and returns one a result.
+  mlir::ValueRange map(Builder &b, mlir::ValueRange inputs, mlir::TypeRange results,
+                       llvm::ArrayRef<float> scales, Bodies body);
+  /// A map with one result.
+  mlir::Value map(Builder &b, mlir::ValueRange inputs, mlir::lpu::BufferType result,
+                  float scale, Body body);
+  /// x * scale, in limbs, times int8 `weights`, of which column n stands for
+  /// columnScales[n] (one for all: size 1).
+  mlir::Value contract(Builder &b, mlir::Value x, mlir::ElementsAttr weights,
+                       llvm::ArrayRef<float> columnScales, mlir::lpu::AccType result,
+                       float scale);
+  mlir::lpu::AccType sums(Extent extent, mlir::lpu::Format format, int64_t width = 0) {
+    return mlir::lpu::AccType::get(entry.getContext(), extent.rows, extent.columns, format,
+                                   width);
+  }
+
+  mlir::func::FuncOp entry;
+  ::lpu::KernelOptions options;
+  mlir::onnx::WeightFiles files;
+  llvm::DenseMap<mlir::Value, mlir::Value> values; ///< tensor -> buffer or sums
+  std::map<std::pair<const void *, float>, mlir::Value> limbsOf; ///< by scale
+  Layouts layouts;
+  llvm::DenseSet<mlir::Value> stored;
+  std::unique_ptr<::lpu::Target> target;
+};
+
+} // namespace lpu::tensor_lowering
+
+#endif // LPU_LIB_CONVERSION_TENSORTOKERNEL_ENTRYCONVERTER_H
