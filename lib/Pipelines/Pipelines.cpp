@@ -5,6 +5,7 @@
 #include "Stream/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
@@ -29,6 +30,8 @@ void addPassesTo(Level level, OpPassManager &manager,
     break;
   case Level::Tensor:
     manager.addNestedPass<func::FuncOp>(createONNXToLPUPass());
+    // The layers of a model repeat work on its inputs, such as rows of tables.
+    manager.addNestedPass<func::FuncOp>(createCSEPass());
     break;
   case Level::Kernel:
     manager.addNestedPass<func::FuncOp>(createTensorToKernelPass(options.kernels));

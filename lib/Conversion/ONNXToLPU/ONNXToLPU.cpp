@@ -15,7 +15,8 @@ using ::lpu::onnx_lowering::Rule;
 using mlir::onnx::NodeOp;
 
 static const Rule *findRule(NodeOp op) {
-  for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getContractionRules(),
+  for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getAttentionRules(),
+                                ::lpu::onnx_lowering::getContractionRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
                                 ::lpu::onnx_lowering::getMovementRules(),
                                 ::lpu::onnx_lowering::getNormalizationRules(),
@@ -56,6 +57,11 @@ float getFloat(NodeOp op, StringRef name, float otherwise) {
   return value ? value.getValue().convertToFloat() : otherwise;
 }
 
+StringRef getString(NodeOp op, StringRef name, StringRef otherwise) {
+  auto value = dyn_cast_or_null<StringAttr>(op.getNodeAttr(name));
+  return value ? value.getValue() : otherwise;
+}
+
 std::string whyNotRanked(NodeOp op) {
   for (auto [index, type] : llvm::enumerate(op->getOperandTypes())) {
     if (!isa<NoneType, RankedTensorType>(type)) {
@@ -90,6 +96,10 @@ public:
       if (failed(convert(op))) {
         return failure();
       }
+    }
+    // What stood for absent inputs.
+    for (auto none : llvm::make_early_inc_range(function.getOps<mlir::onnx::NoneOp>())) {
+      none.erase();
     }
     return success();
   }
@@ -131,7 +141,13 @@ private:
         return node.emitError() << "node '" << node.getNodeName() << "' ("
                                 << node.getOpType() << "): " << reason;
       }
-      node.replaceAllUsesWith(findRule(node)->convert(node, node.getInputs(), builder));
+      SmallVector<Value> results =
+          findRule(node)->convert(node, node.getInputs(), builder);
+      for (auto [old, result] : llvm::zip(node.getResults(), results)) {
+        if (result) {
+          old.replaceAllUsesWith(result);
+        }
+      }
       node.erase();
     }
     return success();

@@ -25,6 +25,7 @@ struct Rule {
                                             mlir::ImplicitLocOpBuilder &builder);
 };
 
+llvm::ArrayRef<Rule> getAttentionRules();
 llvm::ArrayRef<Rule> getElementwiseRules();
 llvm::ArrayRef<Rule> getContractionRules();
 llvm::ArrayRef<Rule> getMovementRules();
@@ -37,6 +38,15 @@ std::string whyNotRanked(mlir::onnx::NodeOp op);
 /// Attributes of a node, or the operator's default.
 int64_t getInt(mlir::onnx::NodeOp op, llvm::StringRef name, int64_t otherwise);
 float getFloat(mlir::onnx::NodeOp op, llvm::StringRef name, float otherwise);
+llvm::StringRef getString(mlir::onnx::NodeOp op, llvm::StringRef name,
+                          llvm::StringRef otherwise);
+
+/// The elements of `value` in their order, as `type`.
+mlir::Value reshape(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
+                    mlir::RankedTensorType type);
+/// Dimension d of the result is dimension permutation[d] of `value`.
+mlir::Value transpose(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
+                      llvm::ArrayRef<int64_t> permutation);
 
 } // namespace lpu::onnx_lowering
 
