@@ -52,7 +52,8 @@ public:
     for (Operation &op : *module.getBody()) {
       LogicalResult result =
           llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-              .Case<EntryOp, ImageOp, TableOp, RegionOp, BindingOp>(
+              .Case<EntryOp, ImageOp, TableOp, RegionOp, BindingOp,
+                    IntegerInputOp, DerivedInputOp>(
                   [&](auto op) { return add(op); })
               .Default([](Operation *op) {
                 return op->emitOpError("does not belong to the isa level");
@@ -164,6 +165,56 @@ private:
       run->set_count(uint32_t(op.getRuns()[k + 1]));
       run->set_vector(uint32_t(op.getRuns()[k + 2]));
       run->set_lane(uint32_t(op.getRuns()[k + 3]));
+    }
+    return success();
+  }
+
+  LogicalResult add(IntegerInputOp op) {
+    ::lpu::IntegerInput &input = *getEntry(op.getEntry()).header.add_integer_inputs();
+    std::optional<ElementType> type = parseType(op.getType());
+    if (!type) {
+      return op.emitOpError("unknown type ") << op.getType();
+    }
+    input.set_name(op.getName().str());
+    input.set_type(*type);
+    for (int64_t extent : op.getShape()) {
+      input.add_shape(extent);
+    }
+    if (op.getMost()) {
+      input.set_bounded(true);
+      input.set_min(0);
+      input.set_max(int64_t(*op.getMost()));
+    }
+    return success();
+  }
+
+  LogicalResult add(DerivedInputOp op) {
+    ::lpu::Entry &entry = getEntry(op.getEntry()).header;
+    ::lpu::DerivedInput &derived = *entry.add_derived_inputs();
+    derived.set_name(op.getName().str());
+    derived.set_rows(uint32_t(op.getRows()));
+    derived.set_row_stride(1);
+    for (size_t k = 0; k + 2 < op.getPlanes().size(); k += 3) {
+      ::lpu::BytePlane *plane = derived.add_byte_planes();
+      plane->set_slice(uint32_t(op.getPlanes()[k]));
+      plane->set_bank(uint32_t(op.getPlanes()[k + 1]));
+      plane->set_first(uint32_t(op.getPlanes()[k + 2]));
+    }
+    for (size_t k = 0; k + 1 < op.getSteps().size(); k += 2) {
+      ::lpu::DerivedStep *step = derived.add_steps();
+      int64_t value = op.getSteps()[k + 1];
+      step->set_op(::lpu::DerivedStep::Op(op.getSteps()[k]));
+      if (step->op() == ::lpu::DerivedStep::INPUT) {
+        auto name = cast<StringAttr>(op.getInputs()[size_t(value)]).getValue();
+        auto it = llvm::find_if(entry.integer_inputs(), [&](const auto &input) {
+          return StringRef(input.name()) == name;
+        });
+        if (it == entry.integer_inputs().end()) {
+          return op.emitOpError("expected an integer input called ") << name;
+        }
+        value = it - entry.integer_inputs().begin();
+      }
+      step->set_value(value);
     }
     return success();
   }

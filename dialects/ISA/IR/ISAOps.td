@@ -105,4 +105,31 @@ def ISA_BindingOp : ISA_Op<"binding", [HasParent<"::mlir::ModuleOp">]> {
   }];
 }
 
+def ISA_IntegerInputOp : ISA_Op<"integer_input", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "an integer input of the host that feeds derived inputs only";
+  let description = [{
+    With `most` the host checks 0 <= value <= most before a run.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$name, StrAttr:$type,
+                       DenseI64ArrayAttr:$shape, OptionalAttr<I64Attr>:$most);
+  let assemblyFormat =
+      "$name `of` $entry $type `shape` $shape (`most` $most^)? attr-dict";
+}
+
+def ISA_DerivedInputOp : ISA_Op<"derived_input", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "vectors that the host computes from integer inputs";
+  let description = [{
+    `planes` is [slice, bank, first] for each byte plane, low byte first; `steps`
+    is [step, value], flat, in postfix order, the steps those of the binary's
+    DerivedStep; step INPUT names an input by its place in `inputs`.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$name, I64Attr:$rows,
+                       DenseI64ArrayAttr:$planes, StrArrayAttr:$inputs,
+                       DenseI64ArrayAttr:$steps);
+  let assemblyFormat = [{
+    $name `of` $entry `rows` $rows `planes` $planes `of` $inputs `steps` $steps
+    attr-dict
+  }];
+}
+
 #endif

@@ -31,6 +31,7 @@ def LPU_Dialect : Dialect {
   let extraClassDeclaration = [{
     static constexpr ::llvm::StringLiteral kNameAttr = "lpu.name";
     static constexpr ::llvm::StringLiteral kStateAttr = "lpu.state";
+    static constexpr ::llvm::StringLiteral kMaxAttr = "lpu.max";
     static constexpr ::llvm::StringLiteral kInputMaxAttr = "lpu.input_max";
 
     void registerTensorLevel();

@@ -31,8 +31,10 @@ void LPUDialect::registerKernelLevel() {
 unsigned mlir::lpu::getNumBytes(Format format) {
   switch (format) {
   case Format::F32:
+  case Format::I32:
     return 4;
   case Format::F16:
+  case Format::BF16:
     return 2;
   default:
     return getNumLimbs(format);
@@ -216,6 +218,28 @@ LogicalResult ContractOp::verify() {
   return success();
 }
 
+LogicalResult DeriveOp::verify() {
+  if (getSteps().size() % 2 != 0) {
+    return emitOpError("expected [step, value] pairs");
+  }
+  for (size_t k = 0; k < getSteps().size(); k += 2) {
+    auto step = symbolizeDeriveStep(uint32_t(getSteps()[k]));
+    if (!step) {
+      return emitOpError("unknown step ") << getSteps()[k];
+    }
+    if (*step == DeriveStep::Input &&
+        (getSteps()[k + 1] < 0 || getSteps()[k + 1] >= int64_t(getInputs().size()))) {
+      return emitOpError("expected an input below ")
+             << getInputs().size() << ", got " << getSteps()[k + 1];
+    }
+  }
+  Format format = getResult().getType().getFormat();
+  if (format != Format::I32 && format != Format::BF16) {
+    return emitOpError("expected i32 or bf16, got ") << getResult().getType();
+  }
+  return success();
+}
+
 LogicalResult AppendOp::verify() {
   if (getSource().getType().getFormat() != getTiles().getType().getFormat()) {
     return emitOpError("expected source and tiles of one format, got ")
@@ -223,6 +247,20 @@ LogicalResult AppendOp::verify() {
   }
   if (getMap().getType().getRows() != 1) {
     return emitOpError("expected a map of one row, got ") << getMap().getType();
+  }
+  return success();
+}
+
+LogicalResult GatherRowsOp::verify() {
+  BufferType table = getTable().getType(), result = getResult().getType();
+  if (getMap().getType().getFormat() != Format::I32 ||
+      getMap().getType().getRows() != result.getRows()) {
+    return emitOpError("expected an i32 map of ")
+           << result.getRows() << " rows, got " << getMap().getType();
+  }
+  if (table.getColumns() != result.getColumns() || table.getWidth() != result.getWidth() ||
+      table.getFormat() != result.getFormat()) {
+    return emitOpError("expected rows like those of ") << table << ", got " << result;
   }
   return success();
 }

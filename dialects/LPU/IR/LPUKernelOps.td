@@ -24,7 +24,23 @@ def LPU_Format : I32EnumAttr<"Format", "number format of a buffer", [
     I32EnumAttrCase<"I8x1", 2, "i8x1">,
     I32EnumAttrCase<"I8x2", 3, "i8x2">,
     I32EnumAttrCase<"I8x3", 4, "i8x3">,
-    I32EnumAttrCase<"I8x4", 5, "i8x4">]> {
+    I32EnumAttrCase<"I8x4", 5, "i8x4">,
+    I32EnumAttrCase<"I32", 6, "i32">,
+    I32EnumAttrCase<"BF16", 7, "bf16">]> {
+  let cppNamespace = "::mlir::lpu";
+  let genSpecializedAttr = 0;
+}
+
+// The numbers are those of DerivedStep in the binary (lpu/Binary/Program.proto).
+def LPU_DeriveStep : I32EnumAttr<"DeriveStep", "step of a derived buffer", [
+    I32EnumAttrCase<"Constant", 0>, I32EnumAttrCase<"Lane", 1>,
+    I32EnumAttrCase<"Row", 2>, I32EnumAttrCase<"Input", 3>,
+    I32EnumAttrCase<"Add", 4>, I32EnumAttrCase<"Sub", 5>, I32EnumAttrCase<"Mul", 6>,
+    I32EnumAttrCase<"FloorDiv", 7>, I32EnumAttrCase<"Mod", 8>,
+    I32EnumAttrCase<"Min", 9>, I32EnumAttrCase<"Max", 10>,
+    I32EnumAttrCase<"Lt", 11>, I32EnumAttrCase<"Le", 12>, I32EnumAttrCase<"Eq", 13>,
+    I32EnumAttrCase<"And", 14>, I32EnumAttrCase<"Or", 15>,
+    I32EnumAttrCase<"Select", 16>]> {
   let cppNamespace = "::mlir::lpu";
   let genSpecializedAttr = 0;
 }
@@ -83,8 +99,8 @@ def LPU_TilesType : LPU_KernelType<"Tiles", "tiles"> {
                         DefaultValuedParameter<"int64_t", "0">:$width,
                         OptionalParameter<"bool">:$transposed);
   let assemblyFormat = [{
-    `<` $rows `,` $columns `,` $format (`,` `width` $width^)?
-    (`,` `transposed` $transposed^)? `>`
+    `<` $rows `,` $columns `,` $format (`width` $width^)?
+    (`transposed` $transposed^)? `>`
   }];
 }
 
@@ -126,6 +142,33 @@ def LPU_LoadInputOp : LPU_KernelOp<"load_input"> {
                        OptionalAttr<DenseI64ArrayAttr>:$placement);
   let results = (outs LPU_BufferType:$result);
   let assemblyFormat = "$name `shape` $shape attr-dict `:` type($result)";
+}
+
+def LPU_IntegerInputOp : LPU_KernelOp<"integer_input"> {
+  let summary = "an integer input of the entry that lies in no SRAM word";
+  let description = [{
+    Only `lpu.derive` reads it, by its name. The host checks 0 <= value <= `most`
+    before a run.
+  }];
+  let arguments = (ins StrAttr:$name, TypeAttr:$element, DenseI64ArrayAttr:$shape,
+                       OptionalAttr<I64Attr>:$most);
+  let assemblyFormat = "$name $element `shape` $shape (`most` $most^)? attr-dict";
+}
+
+def LPU_DeriveOp : LPU_KernelOp<"derive"> {
+  let summary = "a buffer that the host computes from integer inputs, before cycle 0";
+  let description = [{
+    `steps` is a postfix program, [step, value] flat, evaluated on a stack of int64
+    for every lane of every vector; step `Input` pops an index and pushes that
+    element of integer input `inputs[value]`. bf16 takes the low 16 bits as they
+    are.
+  }];
+  let arguments = (ins StrAttr:$label, StrArrayAttr:$inputs, DenseI64ArrayAttr:$steps,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat =
+      "$label `of` $inputs `steps` $steps attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def LPU_StoreOutputOp : LPU_KernelOp<"store_output"> {
@@ -211,6 +254,21 @@ def LPU_AppendOp : LPU_KernelOp<"append"> {
   let hasVerifier = 1;
 }
 
+def LPU_GatherRowsOp : LPU_KernelOp<"gather_rows"> {
+  let summary = "rows of a table in SRAM, by an address map";
+  let description = [{
+    Row r of the result is row i of the table, where every superlane of row r of
+    `map` (int32) says i * vectors, `vectors` those of a row. A superlane whose
+    word lies outside the table reads zeros.
+  }];
+  let arguments = (ins LPU_BufferType:$table, LPU_BufferType:$map,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat =
+      "$table `at` $map attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
 def LPU_PermuteOp : LPU_KernelOp<"permute",
     [AllTypesMatch<["source", "result"]>]> {
   let summary = "lanes moved inside every vector: out[l] = in[table[l]], on the SXM";
@@ -229,11 +287,13 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
     serves every row, one with one column every column, one of a single vector
     of the result's width every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
-    the scale in `scales`; `f16` is rounded to nearest even.
+    the scale in `scales`; `f16` is rounded to nearest even, beyond its range
+    saturated and counted, unless that is meant: `uncounted`.
   }];
   let arguments = (ins Variadic<AnyTypeOf<[LPU_BufferType, LPU_AccType]>>:$inputs,
                        DenseF32ArrayAttr:$scales,
-                       OptionalAttr<ArrayAttr>:$placements);
+                       OptionalAttr<ArrayAttr>:$placements,
+                       UnitAttr:$uncounted);
   let results = (outs Variadic<LPU_BufferType>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

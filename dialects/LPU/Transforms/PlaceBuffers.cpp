@@ -222,6 +222,14 @@ private:
       return placeOne(op, constant.getResult(), getSides(constant.getResult()),
                       [&](DenseI64ArrayAttr a) { constant.setPlacementAttr(a); });
     }
+    if (auto derived = dyn_cast<DeriveOp>(op)) {
+      return placeOne(op, derived.getResult(), getSides(derived.getResult()),
+                      [&](DenseI64ArrayAttr a) { derived.setPlacementAttr(a); });
+    }
+    if (auto gather = dyn_cast<GatherRowsOp>(op)) {
+      return placeOne(op, gather.getResult(), {kMapSide},
+                      [&](DenseI64ArrayAttr a) { gather.setPlacementAttr(a); });
+    }
     if (auto permute = dyn_cast<PermuteOp>(op)) {
       // The SXM gives vectors back to the side that they come from.
       int64_t from = slicesOf[permute.getSource()].front();
@@ -246,6 +254,9 @@ private:
   SmallVector<Side> getSides(Value buffer) {
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
+      if (auto gather = dyn_cast<GatherRowsOp>(user)) {
+        sides.insert(gather.getMap() == buffer ? kMapSide : kTableSide);
+      }
       if (auto append = dyn_cast<AppendOp>(user)) {
         // Data and map pass the VXM on their way to the tiles.
         auto state = append.getTiles().getDefiningOp<StateOp>();
@@ -277,7 +288,7 @@ private:
     llvm::SmallSetVector<Operation *, 8> maps;
     auto addUsers = [&](Value value) {
       for (Operation *user : value.getUsers()) {
-        if (isa<MapOp, AppendOp, PermuteOp>(user)) {
+        if (isa<MapOp, AppendOp, PermuteOp, GatherRowsOp>(user)) {
           maps.insert(user);
         }
       }
@@ -288,7 +299,7 @@ private:
         addUsers(contract.getResult());
       }
     }
-    if (isa_and_nonnull<MapOp, PermuteOp>(buffer.getDefiningOp())) {
+    if (isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
       maps.insert(buffer.getDefiningOp());
     }
     SliceSet slices;
@@ -368,6 +379,8 @@ private:
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   /// Stripes by weights and columns of a tile.
   llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
+  /// A gathered table's map comes from the other side, where its words go.
+  static constexpr Side kTableSide = Side::East, kMapSide = Side::West;
   Side nextSide = Side::East, nextStateSide = Side::West;
   int64_t nextPlane = 0;
 };

@@ -90,6 +90,11 @@ Value ChainBuilder::bundle(ValueRange values) {
   return BundleOp::create(builder, chain.getLoc(), flow(dir, width), values);
 }
 
+Value ChainBuilder::merge(ValueRange values) {
+  return mlir::stream::MergeOp::create(builder, chain.getLoc(), values.front().getType(),
+                                       values);
+}
+
 void ChainBuilder::finish() {
   int64_t first = INT64_MAX;
   for (IssueOp op : chain.getBody().getOps<IssueOp>()) {

@@ -95,9 +95,12 @@ LogicalResult Lowering::run() {
       releaseDeadAccumulators(map);
     } else if (auto permute = dyn_cast<mlir::lpu::PermuteOp>(op)) {
       result = lowerPermute(permute);
+    } else if (auto gather = dyn_cast<mlir::lpu::GatherRowsOp>(op)) {
+      result = lowerGatherRows(gather);
     } else if (auto append = dyn_cast<mlir::lpu::AppendOp>(op)) {
       result = lowerAppend(append);
     } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp, mlir::lpu::StateOp,
+                    mlir::lpu::IntegerInputOp, mlir::lpu::DeriveOp,
                     mlir::lpu::ConstantRowsOp, func::ReturnOp>(op)) {
       result = op.emitOpError("does not belong to the kernel level");
     }

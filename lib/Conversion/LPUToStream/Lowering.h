@@ -79,6 +79,7 @@ private:
   void emitPass(mlir::lpu::ContractOp op, const Pass &pass, unsigned plane,
                 llvm::StringRef name);
   mlir::LogicalResult lowerPermute(mlir::lpu::PermuteOp op);
+  mlir::LogicalResult lowerGatherRows(mlir::lpu::GatherRowsOp op);
   mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
 
 public:

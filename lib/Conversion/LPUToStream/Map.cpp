@@ -2,6 +2,7 @@
 
 #include "MapGraph.h"
 #include <map>
+#include <set>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -19,7 +20,14 @@ using Operand = MapNode::Operand;
 namespace {
 
 StringRef getStreamType(Format format) {
-  return format == Format::F16 ? "f16" : "f32";
+  switch (format) {
+  case Format::F16:
+    return "f16";
+  case Format::BF16:
+    return "bf16";
+  default:
+    return "f32";
+  }
 }
 /// Drive type of a result: bytes 0 to 2 of an int32 are the limbs of i8x3.
 StringRef getDriveType(Format format) {
@@ -50,10 +58,12 @@ public:
       : op(op), nodes(nodes), firstRow(block.first), vector(vector), tiles(tiles),
         target(lowering.target), chain(lowering.program, op.getLoc(), name, target),
         rows(block.count) {
-    for (Value input : op.getInputs()) {
-      if (auto acc = dyn_cast<AccType>(input.getType())) {
-        period = std::max<int64_t>(period, mlir::lpu::getNumLimbs(acc.getFormat()));
-      }
+    // A plane emits one accumulator a cycle.
+    std::map<unsigned, int64_t> emissions;
+    for (const auto &[input, tile] : tiles) {
+      int64_t &count = emissions[tile.plane];
+      count += getNumEmissions(input);
+      period = std::max(period, count);
     }
   }
 
@@ -94,6 +104,43 @@ public:
   }
 
 private:
+  /// Accumulators that hold one row of the sums in `input`.
+  int64_t getNumEmissions(unsigned input) {
+    auto type = cast<AccType>(op.getInputs()[input].getType());
+    return std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
+  }
+
+  /// Cycles from the first emission's arrival to the sum on the mesh.
+  int64_t getSumLatency(unsigned input) {
+    auto type = cast<AccType>(op.getInputs()[input].getType());
+    int64_t alu = target.latencies().alu();
+    return type.getFormat() == Format::F16 ? alu : 3 * alu + getNumEmissions(input) - 1;
+  }
+
+  /// The last cycle up to `cycle` in which the sum can be complete, with `plane`
+  /// free to emit its accumulators for every row; they are taken.
+  int64_t takeEmission(unsigned input, int64_t cycle) {
+    int64_t count = getNumEmissions(input), latency = getSumLatency(input);
+    auto &taken = emissionsOf[tiles.at(input).plane];
+    auto slot = [&](int64_t at) { return ((at % period) + period) % period; };
+    auto isFree = [&](int64_t cycle) {
+      for (int64_t k = 0; k < count; ++k) {
+        if (taken.count(slot(cycle - latency + k))) {
+          return false;
+        }
+      }
+      return true;
+    };
+    int64_t tries = 0;
+    while (!isFree(cycle) && tries++ < period) {
+      --cycle;
+    }
+    for (int64_t k = 0; k < count; ++k) {
+      taken.insert(slot(cycle - latency + k));
+    }
+    return cycle;
+  }
+
   /// One issue a row.
   Repeated each() const { return {rows, period, 1, 0}; }
   unsigned vxm() const { return target.vxmColumn(); }
@@ -161,7 +208,9 @@ private:
             }
           }
         }
-        FailureOr<Value> sum = sumLimbs(value, tiles.at(input), first);
+        const AccumulatorTile &tile = tiles.at(input);
+        first = takeEmission(input, first);
+        FailureOr<Value> sum = sumLimbs(input, tile, first);
         if (failed(sum)) {
           return failure();
         }
@@ -172,7 +221,7 @@ private:
       return success();
     }
     auto type = cast<BufferType>(value.getType());
-    if (mlir::lpu::getNumLimbs(type.getFormat()) != 0) {
+    if (mlir::lpu::getNumLimbs(type.getFormat()) != 0 || type.getFormat() == Format::I32) {
       return op.emitOpError("expected a floating-point input, got ") << type;
     }
     SmallVector<Placement> copies = getPlacements(value);
@@ -233,14 +282,15 @@ private:
 
   /// The sum over limbs, high limb first: f32(limb) * scale, accumulated in an
   /// ALU's register. Complete on the mesh in cycle `cycle` for the first row.
-  FailureOr<Value> sumLimbs(Value value, const AccumulatorTile &tile, int64_t cycle) {
+  FailureOr<Value> sumLimbs(unsigned input, const AccumulatorTile &tile, int64_t cycle) {
+    Value value = op.getInputs()[input];
     auto type = cast<AccType>(value.getType());
     auto contract = value.getDefiningOp<ContractOp>();
     bool isFloat = type.getFormat() == Format::F16;
     int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
     int64_t alu = target.latencies().alu();
     Repeated perLimb = isFloat ? each() : Repeated{limbs, 1, rows, period};
-    int64_t arrival = isFloat ? cycle - alu : cycle - 3 * alu - (limbs - 1);
+    int64_t arrival = cycle - getSumLatency(input);
     int64_t superlanes =
         type.getWidth() ? divideCeil(type.getWidth(), target.lanesPerSuperlane())
                         : target.superlanes();
@@ -255,14 +305,27 @@ private:
     Fields emit = chain.fields();
     emit.set("emit", "true").set("b", tile.first).set("emit_count", superlanes)
         .set("dir", stringifyDirection(dir));
-    Value limb =
-        chain
-            .issue("acc",
-                   target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)}),
-                   arrival - distance - int64_t(target.latencies().mxm_emit()), emit, {},
-                   chain.flow(dir, 4), perLimb,
-                   {{"b", steps}})
-            .getResult(0);
+    std::string queue =
+        target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)});
+    int64_t start = arrival - distance - int64_t(target.latencies().mxm_emit());
+    Value limb;
+    if (rows == 1 || period == limbs) {
+      limb = chain.issue("acc", queue, start, emit, {}, chain.flow(dir, 4), perLimb,
+                         {{"b", steps}})
+                 .getResult(0);
+    } else {
+      // Another sum may come from the same plane between two rows: a Repeat would
+      // keep its queue busy.
+      SmallVector<Value> flows;
+      int64_t step = type.getRows() == 1 ? 0 : limbs;
+      for (int64_t row = 0; row < rows; ++row) {
+        emit.set("b", tile.first + row * step);
+        flows.push_back(chain.issue("acc", queue, start + row * period, emit, {},
+                                    chain.flow(dir, 4), {limbs, 1, 1, 0}, {{"b", {0, 1}}})
+                            .getResult(0));
+      }
+      limb = chain.merge(flows);
+    }
     if (isFloat) {
       Fields copy = chain.fields();
       copy.set("op", "copy").set("a", "stream").set("a_dir", stringifyDirection(dir));
@@ -308,6 +371,7 @@ private:
   ChainBuilder chain;
   int64_t rows, period = 1;
   std::vector<Value> results; ///< on the mesh, by node
+  std::map<unsigned, std::set<int64_t>> emissionsOf; ///< slots of a period, by plane
   std::map<unsigned, SmallVector<Placement>> placementsOf;
   std::map<unsigned, std::pair<Value, int64_t>> sums;
   std::map<std::pair<unsigned, int64_t>, Value> streams;

@@ -114,6 +114,10 @@ private:
     return success();
   }
 
+  std::string getCounterName(unsigned r) {
+    return (name + (op.getNumResults() > 1 ? "#" + Twine(r) : Twine())).str();
+  }
+
   /// Appends the conversion of result `r`; its last operation once a copy, so
   /// that every copy has a driver.
   void addResult(unsigned r, Operand value) {
@@ -125,7 +129,12 @@ private:
       if (value.kind != Operand::Kind::Node || nodes[value.index].drives) {
         value = node("copy", value);
       }
+      if (type.getFormat() == mlir::lpu::Format::F16 && !op.getUncounted()) {
+        counters.push_back(getCounterName(r));
+        nodes[value.index].counter = unsigned(counters.size());
+      }
       MapNode last = nodes[value.index];
+      last.counter = 0; // the same lanes would count twice
       nodes[value.index].drives = {{r, 0}};
       for (unsigned copy = 1; copy < copies; ++copy) {
         last.drives = {{r, copy}};
@@ -133,7 +142,7 @@ private:
       }
       return;
     }
-    counters.push_back((name + (op.getNumResults() > 1 ? "#" + Twine(r) : Twine())).str());
+    counters.push_back(getCounterName(r));
     Operand scaled = node("mul", {value, immediate(op.getScales()[r])});
     Operand rounded = node("f2i", scaled);
     int64_t half = repeatByte(limbs, 0x80);

@@ -46,9 +46,13 @@ public:
         emitConstant(constant);
       } else if (auto contract = dyn_cast<ContractOp>(op)) {
         result = contract.getTiles() ? success() : emitWeights(contract);
-      } else if (auto permute = dyn_cast<mlir::lpu::PermuteOp>(op)) {
-        emitRegions(op, permute.getResult(),
-                    outputs.contains(permute.getResult()) ? "output" : "scratch", "");
+      } else if (isa<mlir::lpu::PermuteOp, mlir::lpu::GatherRowsOp>(op)) {
+        emitRegions(op, op.getResult(0),
+                    outputs.contains(op.getResult(0)) ? "output" : "scratch", "");
+      } else if (auto integers = dyn_cast<mlir::lpu::IntegerInputOp>(op)) {
+        result = emitIntegers(integers);
+      } else if (auto derived = dyn_cast<mlir::lpu::DeriveOp>(op)) {
+        emitDerived(derived);
       } else if (auto state = dyn_cast<mlir::lpu::StateOp>(op)) {
         emitState(state);
       }
@@ -149,6 +153,33 @@ private:
         emitImage(*op, getLabel(*op, ""), byte.slice, byte.bank, byte.first,
                   std::move(bytes));
       }
+    }
+  }
+
+  LogicalResult emitIntegers(mlir::lpu::IntegerInputOp op) {
+    if (!op.getElement().isInteger(32) && !op.getElement().isInteger(64)) {
+      return op.emitOpError("'") << op.getName() << "': expected int32 or int64 elements, got "
+                                 << op.getElement();
+    }
+    auto most = op.getMost();
+    lpuisa::IntegerInputOp::create(
+        builder, op.getLoc(), entry.getSymName(), op.getName(),
+        op.getElement().isInteger(32) ? "i32" : "i64", op.getShape(),
+        most ? builder.getI64IntegerAttr(int64_t(*most)) : IntegerAttr());
+    return success();
+  }
+
+  void emitDerived(mlir::lpu::DeriveOp op) {
+    auto type = op.getResult().getType();
+    emitRegions(*op, op.getResult(), "derived", op.getLabel());
+    for (const Placement &copy : getPlacements(op.getResult())) {
+      SmallVector<int64_t> planes;
+      for (const auto &byte : copy) {
+        planes.append({byte.slice, byte.bank, byte.first});
+      }
+      lpuisa::DerivedInputOp::create(builder, op.getLoc(), entry.getSymName(),
+                                     op.getLabel(), type.getRows() * getVectors(type),
+                                     planes, op.getInputs(), op.getSteps());
     }
   }
 

@@ -112,6 +112,10 @@ private:
       if (Attribute name = function.removeArgAttr(i, builder.getStringAttr("onnx.name"))) {
         function.setArgAttr(i, mlir::lpu::LPUDialect::kNameAttr, name);
       }
+      if (Attribute most =
+              function.removeArgAttr(i, builder.getStringAttr(mlir::onnx::kMaxAttr))) {
+        function.setArgAttr(i, mlir::lpu::LPUDialect::kMaxAttr, most);
+      }
     }
     for (unsigned i = 0; i < function.getNumResults(); ++i) {
       if (Attribute name =

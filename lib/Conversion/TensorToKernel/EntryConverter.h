@@ -4,6 +4,7 @@
 
 #include "LPU/IR/LPUKernelOps.h"
 #include "LPU/IR/LPUTensorOps.h"
+#include "Derive.h"
 #include "Layout.h"
 #include "Weights.h"
 #include "lpu/Conversion/Passes.h"
@@ -51,6 +52,25 @@ private:
   mlir::LogicalResult convertGeneric(Builder &b, mlir::linalg::GenericOp op);
   mlir::LogicalResult convertReturn(Builder &b, mlir::func::ReturnOp op);
 
+  mlir::LogicalResult convertRotary(Builder &b, mlir::lpu::RotaryOp op);
+  mlir::LogicalResult convertGather(Builder &b, mlir::lpu::GatherOp op);
+  mlir::LogicalResult convertCacheUpdate(Builder &b, mlir::lpu::CacheUpdateOp op);
+  mlir::LogicalResult convertAttention(Builder &b, mlir::lpu::AttentionOp op);
+  mlir::LogicalResult loadInteger(Builder &b, mlir::BlockArgument argument);
+
+  /// Element `index` of a tensor of integers that the host knows.
+  mlir::FailureOr<IndexExpr> getElement(mlir::Value integers, const IndexExpr &index,
+                                        mlir::Operation *user);
+  /// The bound that the entry states for `integers`, at most `otherwise`.
+  mlir::FailureOr<int64_t> getMaximum(mlir::Value integers, int64_t otherwise,
+                                      mlir::Operation *user);
+  /// `value`, computed by the host for every lane of `extent`.
+  mlir::Value derive(Builder &b, llvm::StringRef label, const IndexExpr &value,
+                     Extent extent, mlir::lpu::Format format);
+  /// Rows `indices` of `table`.
+  mlir::FailureOr<mlir::Value> gatherRows(Builder &b, mlir::Value table,
+                                          mlir::Value indices, mlir::Operation *user);
+
   mlir::StringRef getInputName(unsigned index);
   /// The module's target; null with an error when there is none.
   const ::lpu::Target *getTarget();
@@ -84,6 +104,8 @@ private:
   mlir::onnx::WeightFiles files;
   llvm::DenseMap<mlir::Value, mlir::Value> values; ///< tensor -> buffer or sums
   std::map<std::pair<const void *, float>, mlir::Value> limbsOf; ///< by scale
+  /// Rows of rotary tables by positions and table.
+  std::map<std::pair<const void *, const void *>, mlir::Value> rotaryRows;
   Layouts layouts;
   llvm::DenseSet<mlir::Value> stored;
   std::unique_ptr<::lpu::Target> target;

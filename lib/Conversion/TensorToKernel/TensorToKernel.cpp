@@ -98,6 +98,18 @@ LogicalResult EntryConverter::loadInputs(ImplicitLocOpBuilder &b, Block &old) {
   for (BlockArgument argument : old.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     StringRef name = getInputName(argument.getArgNumber());
+    if (type && type.getElementType().isInteger() && type.hasStaticShape()) {
+      if (failed(loadInteger(b, argument))) {
+        return failure();
+      }
+      continue;
+    }
+    if (llvm::any_of(argument.getUsers(), [](Operation *user) {
+          auto update = dyn_cast<CacheUpdateOp>(user);
+          return update && isa<BlockArgument>(update.getCache());
+        })) {
+      continue; // a state, made where it is updated
+    }
     if (!type || !type.getElementType().isF32() || !type.hasStaticShape()) {
       return entry.emitError("input '")
              << name << "': expected float elements and a static shape, got "
@@ -123,6 +135,18 @@ LogicalResult EntryConverter::convert(ImplicitLocOpBuilder &b, Operation *op) {
   if (auto norm = dyn_cast<RmsNormOp>(op)) {
     return convertRmsNorm(b, norm);
   }
+  if (auto rotary = dyn_cast<RotaryOp>(op)) {
+    return convertRotary(b, rotary);
+  }
+  if (auto gather = dyn_cast<GatherOp>(op)) {
+    return convertGather(b, gather);
+  }
+  if (auto update = dyn_cast<CacheUpdateOp>(op)) {
+    return convertCacheUpdate(b, update);
+  }
+  if (auto attention = dyn_cast<AttentionOp>(op)) {
+    return convertAttention(b, attention);
+  }
   if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
     return convertGeneric(b, generic);
   }
@@ -134,6 +158,9 @@ LogicalResult EntryConverter::convert(ImplicitLocOpBuilder &b, Operation *op) {
 
 LogicalResult EntryConverter::convertReshape(Operation *op) {
   Value source = op->getOperand(0), result = op->getResult(0);
+  if (cast<RankedTensorType>(source.getType()).getElementType().isInteger()) {
+    return success(); // read where it is used
+  }
   if (getExtent(source.getType()) != getExtent(result.getType())) {
     return op->emitOpError("changes the last dimension: no kernel moves lanes yet");
   }
@@ -387,6 +414,9 @@ LogicalResult EntryConverter::convertReturn(ImplicitLocOpBuilder &b, func::Retur
                                                       LPUDialect::kNameAttr);
     auto type = cast<RankedTensorType>(result.getType());
     Value value = values.lookup(result);
+    if (value && isa<TilesType>(value.getType())) {
+      continue; // a state, kept from run to run
+    }
     if (!layouts[result].columns.empty()) {
       return op.emitOpError("returns a tensor of heads: no kernel moves lanes yet");
     }

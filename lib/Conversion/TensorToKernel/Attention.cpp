@@ -1,0 +1,350 @@
+//===- Attention.cpp - Attention over caches, head by head ----------------===//
+//
+// Keys lie transposed, features by positions, so that one vector of scores has
+// a head's positions in its lanes; values lie straight. Both are weights of the
+// MXM in f16. docs/Rationale/Attention.md has the reasons.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Derive.h"
+#include "EntryConverter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::lpu;
+using ::lpu::tensor_lowering::EntryConverter;
+using ::lpu::tensor_lowering::Extent;
+using ::lpu::tensor_lowering::getExtent;
+using ::lpu::tensor_lowering::HeadLayout;
+using ::lpu::tensor_lowering::IndexExpr;
+using ::lpu::tensor_lowering::Layout;
+
+/// Rows of a group of MXM weights, lanes of a superlane.
+static constexpr int64_t kGroup = 16;
+
+static Value floatConstant(ImplicitLocOpBuilder &b, double value) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(float(value)));
+}
+
+static Value getFirst(ImplicitLocOpBuilder &, ValueRange in) { return in[0]; }
+
+//===----------------------------------------------------------------------===//
+// Rotary embedding
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Where a head's element d turns.
+struct Rotation {
+  int64_t headSize, size;
+  bool interleaved;
+
+  bool isTurned(int64_t d) const { return d < size; }
+  int64_t getPair(int64_t d) const { return interleaved ? d / 2 : d % (size / 2); }
+  bool isFirst(int64_t d) const { return interleaved ? d % 2 == 0 : d < size / 2; }
+  int64_t getPartner(int64_t d) const {
+    if (!isTurned(d)) {
+      return d;
+    }
+    int64_t step = interleaved ? 1 : size / 2;
+    return isFirst(d) ? d + step : d - step;
+  }
+};
+} // namespace
+
+// x * cos + partner(x) * sin, with the sign of a pair's first element in sin and
+// the partner fetched by the SXM. The tables' rows get one column a lane.
+LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op) {
+  auto cosGather = op.getCos().getDefiningOp<GatherOp>();
+  auto sinGather = op.getSin().getDefiningOp<GatherOp>();
+  if (!cosGather || !sinGather || cosGather.getIndices() != sinGather.getIndices()) {
+    return op.emitOpError("expected rows of constant tables, at the same positions");
+  }
+  auto cos = ::lpu::tensor_lowering::getConstant(cosGather.getTable(), files);
+  auto sin = ::lpu::tensor_lowering::getConstant(sinGather.getTable(), files);
+  if (failed(cos) || failed(sin)) {
+    return failure();
+  }
+  if (!*cos || !*sin) {
+    return op.emitOpError("expected constant tables of cos and sin");
+  }
+  Extent extent = getExtent(op.getInput().getType());
+  Extent table = getExtent(cosGather.getTable().getType());
+  Rotation rotation{extent.columns / int64_t(op.getHeads()), 2 * table.columns,
+                    op.getInterleaved()};
+  Layout layout = layouts[op.getInput()];
+  int64_t lanes = getTarget()->lanes();
+  int64_t width = layout.width ? layout.width : std::min(lanes, extent.columns);
+  if (width % rotation.headSize != 0 || extent.columns % width != 0) {
+    return op.emitOpError("expected vectors of whole heads");
+  }
+  auto getElement = [&](int64_t c) { return layout.getColumn(c) % rotation.headSize; };
+  SmallVector<int64_t> partner;
+  for (int64_t lane = 0; lane < width; ++lane) {
+    int64_t d = getElement(lane);
+    partner.push_back(lane - d + rotation.getPartner(d));
+  }
+  for (int64_t c = 0; c < extent.columns; ++c) {
+    if (getElement(c) != getElement(c % width) || getElement(c) != c % rotation.headSize) {
+      return op.emitOpError("expected the elements of a head side by side");
+    }
+  }
+  std::vector<float> factors[2];
+  for (int64_t position = 0; position < table.rows; ++position) {
+    for (int64_t lane = 0; lane < width; ++lane) {
+      int64_t d = getElement(lane);
+      bool turned = rotation.isTurned(d);
+      size_t at = turned ? size_t(position * table.columns + rotation.getPair(d)) : 0;
+      factors[0].push_back(turned ? (**cos)[at] : 1);
+      float sign = rotation.isFirst(d) ? -1 : 1;
+      factors[1].push_back(turned ? sign * (**sin)[at] : 0);
+    }
+  }
+  Value rows[2];
+  for (int k : {0, 1}) {
+    // Rows shared by all layers.
+    Value &gathered = rotaryRows[{cosGather.getIndices().getAsOpaquePointer(),
+                                  DenseElementsAttr::get(
+                                      RankedTensorType::get({table.rows, width}, b.getF32Type()),
+                                      ArrayRef<float>(factors[k]))
+                                      .getAsOpaquePointer()}];
+    if (!gathered) {
+      Value constants = constant(b, factors[k], {table.rows, width}, width);
+      FailureOr<Value> result = gatherRows(b, constants, cosGather.getIndices(), op);
+      if (failed(result)) {
+        return failure();
+      }
+      gathered = *result;
+    }
+    rows[k] = gathered;
+  }
+  BufferType type = buffer(extent, Format::F32, width);
+  Value x = values.lookup(op.getInput());
+  if (!isa<BufferType>(x.getType())) {
+    x = map(b, x, type, 1.0f, getFirst);
+  }
+  Value turned = PermuteOp::create(b, type, x, partner, DenseI64ArrayAttr());
+  values[op.getResult()] =
+      map(b, {x, turned, rows[0], rows[1]}, type, 1.0f,
+          [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+            Value product = arith::MulFOp::create(inner, in[1], in[3]);
+            return math::FmaOp::create(inner, in[0], in[2], product);
+          });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Caches
+//===----------------------------------------------------------------------===//
+
+// The state of a cache is made where it is updated; attention finds it by the
+// updated cache.
+LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheUpdateOp op) {
+  auto argument = dyn_cast<BlockArgument>(op.getCache());
+  auto type = cast<RankedTensorType>(op.getCache().getType());
+  auto rowsType = cast<RankedTensorType>(op.getRows().getType());
+  bool isReturned = llvm::any_of(op.getResult().getUsers(), [](Operation *user) {
+    return isa<func::ReturnOp>(user);
+  });
+  if (!argument || !op.getCache().hasOneUse() || !isReturned) {
+    return op.emitOpError("expected a cache that is an input of the entry, used here "
+                          "alone, and whose update is an output");
+  }
+  if (type.getRank() != 3 || type.getDimSize(0) != 1 || op.getAxis() != 1 ||
+      op.getCircular() || !op.getPositions()) {
+    return op.emitOpError("expected a cache of 1 x positions x (heads * head size), "
+                          "updated along its positions; others are not supported yet");
+  }
+  if (rowsType.getDimSize(1) != 1) {
+    return op.emitOpError("updates ")
+           << rowsType.getDimSize(1) << " rows at once; one is supported yet";
+  }
+  bool isKey = false, isValue = false;
+  for (Operation *user : op.getResult().getUsers()) {
+    auto attention = dyn_cast<AttentionOp>(user);
+    isKey |= attention && attention.getKey() == op.getResult();
+    isValue |= attention && attention.getValue() == op.getResult();
+  }
+  if (isKey == isValue) {
+    return op.emitOpError("expected a cache of either keys or values of attention");
+  }
+  int64_t lanes = getTarget()->lanes(), positions = type.getDimSize(1);
+  int64_t features = type.getDimSize(2);
+  int64_t width = layouts[op.getRows()].width;
+  if (width % kGroup != 0 || features % kGroup != 0) {
+    return op.emitOpError("expected head sizes that are multiples of ") << kGroup;
+  }
+  auto tilesType =
+      isKey ? TilesType::get(b.getContext(), features, positions, Format::F16, 0, true)
+            : TilesType::get(b.getContext(), positions, features, Format::F16, width, false);
+  Value state = StateOp::create(b, tilesType, getInputName(argument.getArgNumber()),
+                                DenseI64ArrayAttr());
+  values[op.getResult()] = state;
+  Value rows = map(b, values.lookup(op.getRows()), buffer({1, features}, Format::F16, width),
+                   1.0f, getFirst);
+  FailureOr<IndexExpr> position = getElement(op.getPositions(), 0, op);
+  if (failed(position)) {
+    return failure();
+  }
+  IndexExpr p = *position, lane = IndexExpr::lane();
+  int64_t groups = tilesType.getRows() / kGroup + (tilesType.getRows() % kGroup != 0);
+  int64_t vectors = isKey ? (positions - 1) / lanes + 1 : features / width;
+  int64_t words = groups * vectors;
+  IndexExpr word = p % kGroup * words + (isKey ? p / lanes * groups : p / kGroup);
+  if (isKey) {
+    // Every superlane gets every group of 16 features; the one of the position
+    // takes them.
+    word = select(p % lanes / kGroup == lane / kGroup, word, -1);
+    std::vector<uint16_t> ones(size_t(features * lanes));
+    for (int64_t k = 0; k < features; ++k) {
+      for (int64_t n = k % kGroup; n < lanes; n += kGroup) {
+        ones[size_t(k * lanes + n)] = 0x3c00; // 1.0
+      }
+    }
+    auto type = RankedTensorType::get({features, lanes}, b.getF16Type());
+    auto weights = DenseElementsAttr::getFromRawBuffer(
+        type, ArrayRef(reinterpret_cast<const char *>(ones.data()), ones.size() * 2));
+    Value spread =
+        ContractOp::create(b, sums({groups, lanes}, Format::F16), rows, Value(), Value(),
+                           weights, width / kGroup, 0, DenseI64ArrayAttr());
+    rows = map(b, spread, buffer({groups, lanes}, Format::F16), 1.0f, getFirst);
+  }
+  Value at = derive(b, isKey ? "key positions" : "value positions", word, {1, lanes},
+                    Format::I32);
+  AppendOp::create(b, rows, at, state);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+// With x = log2(e) * score: a bound of the largest x comes from the sum over
+// positions of exp2(x / 2) in three windows of f16, 2^26 apart, so that
+// x in -100 .. 84 is covered; it exceeds the maximum by at most 2 log2(n) + 3.
+// Then p = exp2(x - bound + 14) in f16, and the sum of p beside p * V.
+LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, AttentionOp op) {
+  Value keys = values.lookup(op.getKey()), cached = values.lookup(op.getValue());
+  if (!keys || !cached || !isa<TilesType>(keys.getType()) ||
+      !isa<TilesType>(cached.getType())) {
+    return op.emitOpError("expected keys and values from caches: no other kernel yet");
+  }
+  auto queryType = cast<RankedTensorType>(op.getQuery().getType());
+  if (queryType.getDimSize(0) != 1 || queryType.getDimSize(1) != 1) {
+    return op.emitOpError("has ")
+           << queryType.getDimSize(0) * queryType.getDimSize(1)
+           << " query rows; one is supported yet";
+  }
+  if (op.getMask()) {
+    return op.emitOpError("has a mask: no kernel yet");
+  }
+  int64_t lanes = getTarget()->lanes();
+  int64_t heads = int64_t(op.getQueryHeads()), kvHeads = int64_t(op.getKvHeads());
+  int64_t columns = queryType.getDimSize(2);
+  int64_t valueColumns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
+  HeadLayout layout = HeadLayout::get(heads, kvHeads, columns / heads, lanes);
+  HeadLayout valueLayout = HeadLayout::get(heads, kvHeads, valueColumns / heads, lanes);
+  if (layout.headsPerVector == 0 || layout.headsPerVector != valueLayout.headsPerVector ||
+      layout.headSize % kGroup != 0 || valueLayout.headSize % kGroup != 0) {
+    return op.emitOpError("expected heads of at most ")
+           << lanes << " elements, multiples of " << kGroup
+           << ", as many of keys as of values in a vector";
+  }
+  int64_t all = cast<TilesType>(cached.getType()).getRows();
+  FailureOr<int64_t> bound = getMaximum(op.getKvLength(), all, op);
+  if (failed(bound)) {
+    return failure();
+  }
+  // Whole groups of rows of values.
+  int64_t positions = (*bound + kGroup - 1) / kGroup * kGroup;
+  positions = std::min(positions, all);
+
+  int64_t width = layout.getWidth();
+  Value query = map(b, values.lookup(op.getQuery()), buffer({1, columns}, Format::F16, width),
+                    1.0f, getFirst);
+  Value scores = ContractOp::create(b, sums({heads, positions}, Format::F16), query, Value(),
+                                    keys, ElementsAttr(), layout.headsPerVector, 0,
+                                    DenseI64ArrayAttr());
+  IndexExpr length = all;
+  if (op.getKvLength()) {
+    FailureOr<IndexExpr> given = getElement(op.getKvLength(), 0, op);
+    if (failed(given)) {
+      return failure();
+    }
+    length = *given;
+  } else if (op.getCausal()) {
+    length = int64_t(op.getPastLength()) + 1;
+  }
+  IndexExpr at = IndexExpr::row() * lanes + IndexExpr::lane();
+  constexpr int64_t kHidden = 0xc700; // bf16 of -32768
+  Value mask = derive(b, "positions in use", select(at < length, 0, kHidden),
+                      {1, positions}, Format::BF16);
+
+  float scale = op.getScale().convertToFloat();
+  float softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0;
+  constexpr double kLog2E = 1.4426950408889634;
+  auto getLogits = [&](ImplicitLocOpBuilder &inner, Value score, Value hidden) -> Value {
+    if (softcap != 0) {
+      score = arith::MulFOp::create(inner, score, floatConstant(inner, scale / softcap));
+      score = math::TanhOp::create(inner, score);
+      return math::FmaOp::create(inner, score, floatConstant(inner, softcap * kLog2E), hidden);
+    }
+    return math::FmaOp::create(inner, score, floatConstant(inner, scale * kLog2E), hidden);
+  };
+  constexpr double kStep = 26;
+  BufferType rowsType = buffer({heads, positions}, Format::F16);
+  ValueRange windows = map(
+      b, {scores, mask}, {rowsType, rowsType, rowsType}, {1, 1, 1},
+      [&](ImplicitLocOpBuilder &inner, ValueRange in) {
+        Value x = getLogits(inner, in[0], in[1]), half = floatConstant(inner, 0.5);
+        SmallVector<Value> results;
+        for (double offset : {-kStep, 0.0, kStep}) {
+          Value part = math::FmaOp::create(inner, x, half, floatConstant(inner, offset));
+          results.push_back(math::Exp2Op::create(inner, part));
+        }
+        return results;
+      });
+  windows[0].getDefiningOp<MapOp>().setUncounted(true);
+
+  auto ones = DenseElementsAttr::get(
+      RankedTensorType::get({positions, lanes}, b.getF16Type()), APFloat(APFloat::IEEEhalf(), 1));
+  SmallVector<Value> totals;
+  for (Value window : windows) {
+    totals.push_back(ContractOp::create(b, sums({heads, 1}, Format::F16), window, Value(),
+                                        Value(), ones, 0, 0, DenseI64ArrayAttr()));
+  }
+  Value largest =
+      map(b, totals, buffer({heads, 1}, Format::F32), 1.0f,
+          [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+            Value total = in[1];
+            total = math::FmaOp::create(inner, in[0],
+                                        floatConstant(inner, std::exp2(kStep)), total);
+            total = math::FmaOp::create(inner, in[2],
+                                        floatConstant(inner, std::exp2(-kStep)), total);
+            Value log = math::Log2Op::create(inner, total);
+            return math::FmaOp::create(inner, log, floatConstant(inner, 2),
+                                       floatConstant(inner, -14));
+          });
+  Value weights = map(b, {scores, mask, largest}, rowsType, 1.0f,
+                      [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                        Value x = getLogits(inner, in[0], in[1]);
+                        x = arith::SubFOp::create(inner, x, in[2]);
+                        return math::Exp2Op::create(inner, x);
+                      });
+
+  int64_t valueWidth = valueLayout.getWidth();
+  AccType resultSums = sums({1, valueColumns}, Format::F16, valueWidth);
+  Value products =
+      ContractOp::create(b, resultSums, weights, Value(), cached, ElementsAttr(), 0,
+                         valueLayout.headsPerVector, DenseI64ArrayAttr());
+  Value total = ContractOp::create(b, resultSums, weights, Value(), Value(), ones, 0,
+                                   valueLayout.headsPerVector, DenseI64ArrayAttr());
+  values[op.getResult()] =
+      map(b, {products, total}, buffer({1, valueColumns}, Format::F32, valueWidth), 1.0f,
+          [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+            Value one = floatConstant(inner, 1);
+            Value inverse = arith::DivFOp::create(inner, one, in[1]);
+            return arith::MulFOp::create(inner, in[0], inverse);
+          });
+  return success();
+}
