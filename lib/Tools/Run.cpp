@@ -20,13 +20,20 @@ namespace {
 constexpr const char *kUsage =
     "usage: lpu-run PROGRAM [--entry NAME] [--input NAME=FILE.npy]...\n"
     "               [--output NAME=FILE.npy]... [--output-dir DIR] [--stats FILE]\n"
+    "               [--next [--entry NAME] [--input NAME=FILE.npy]...]...\n"
     "  runs one entry of a binary (or of assembly text, *.lpuasm) on the\n"
     "  reference executor; --entry may be left out when there is one;\n"
-    "  --stats writes JSON, '-' to standard output\n";
+    "  --stats writes JSON, '-' to standard output; --next begins another run,\n"
+    "  with the state that the runs before it left\n";
 
-struct Options {
-  std::string program, entry, outputDir, stats;
+/// One run of an entry.
+struct RunOptions {
+  std::string entry, outputDir, stats;
   std::vector<std::pair<std::string, std::string>> inputs, outputs;
+};
+struct Options {
+  std::string program;
+  std::vector<RunOptions> runs{1};
 };
 
 int fail(const std::string &message) {
@@ -104,6 +111,11 @@ absl::StatusOr<Program> load(const std::string &path) {
 absl::Status parseOptions(int argc, char **argv, Options &options) {
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i], value;
+    RunOptions &run = options.runs.back();
+    if (argument == "--next") {
+      options.runs.emplace_back();
+      continue;
+    }
     size_t equals = argument.find('=');
     bool takesFile = argument.starts_with("--");
     if (!takesFile) {
@@ -124,18 +136,18 @@ absl::Status parseOptions(int argc, char **argv, Options &options) {
           absl::StrCat(argument, ": expected a value\n", kUsage));
     }
     if (argument == "--entry") {
-      options.entry = value;
+      run.entry = value;
     } else if (argument == "--output-dir") {
-      options.outputDir = value;
+      run.outputDir = value;
     } else if (argument == "--stats") {
-      options.stats = value;
+      run.stats = value;
     } else if (argument == "--input" || argument == "--output") {
       size_t split = value.find('=');
       if (split == std::string::npos) {
         return absl::InvalidArgumentError(absl::StrCat(
             argument, ": expected NAME=FILE.npy, got ", value));
       }
-      (argument == "--input" ? options.inputs : options.outputs)
+      (argument == "--input" ? run.inputs : run.outputs)
           .emplace_back(value.substr(0, split), value.substr(split + 1));
     } else {
       return absl::InvalidArgumentError(
@@ -181,7 +193,7 @@ void writeStats(std::ostream &out, const Program &program,
       << "}}\n";
 }
 
-absl::Status writeOutputs(const Options &options, const HostTensors &outputs) {
+absl::Status writeOutputs(const RunOptions &options, const HostTensors &outputs) {
   for (const auto &[name, path] : options.outputs) {
     auto found = outputs.find(name);
     if (found == outputs.end()) {
@@ -216,19 +228,14 @@ absl::Status writeOutputs(const Options &options, const HostTensors &outputs) {
   return absl::OkStatus();
 }
 
-absl::Status run(const Options &options) {
-  absl::StatusOr<Program> loaded = load(options.program);
-  if (!loaded.ok()) {
-    return loaded.status();
-  }
-  auto program = std::make_shared<const Program>(std::move(*loaded));
+absl::Status run(const RunOptions &options, const Program &program, Executor &executor) {
   std::string entry = options.entry;
   if (entry.empty()) {
-    if (program->entries.size() != 1) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--entry: expected one of ", entryNames(*program)));
+    if (program.entries.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--entry: expected one of ", entryNames(program)));
     }
-    entry = program->entries.front().header.name();
+    entry = program.entries.front().header.name();
   }
   HostTensors inputs;
   for (const auto &[name, path] : options.inputs) {
@@ -238,11 +245,7 @@ absl::Status run(const Options &options) {
     }
     inputs[name] = std::move(*tensor);
   }
-  absl::StatusOr<Executor> executor = Executor::create(program);
-  if (!executor.ok()) {
-    return executor.status();
-  }
-  absl::StatusOr<RunResult> result = executor->run(entry, inputs);
+  absl::StatusOr<RunResult> result = executor.run(entry, inputs);
   if (!result.ok()) {
     return result.status();
   }
@@ -257,22 +260,40 @@ absl::Status run(const Options &options) {
     }
   }
   double seconds = double(result->statistics.cycles) /
-                   double(program->target.description().clock_hz());
+                   double(program.target.description().clock_hz());
   std::cout << "entry " << entry << ": " << result->statistics.cycles
             << " cycles, " << seconds * 1e6 << " us at "
-            << program->target.description().clock_hz() / 1000000
+            << program.target.description().clock_hz() / 1000000
             << " MHz, hazards 0\n";
   if (absl::Status s = writeOutputs(options, result->outputs); !s.ok()) {
     return s;
   }
   if (options.stats == "-") {
-    writeStats(std::cout, *program, entry, *result);
+    writeStats(std::cout, program, entry, *result);
   } else if (!options.stats.empty()) {
     std::ofstream file(options.stats);
-    writeStats(file, *program, entry, *result);
+    writeStats(file, program, entry, *result);
     if (!file.flush()) {
       return absl::InternalError(
           absl::StrCat(options.stats, ": cannot write"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status run(const Options &options) {
+  absl::StatusOr<Program> loaded = load(options.program);
+  if (!loaded.ok()) {
+    return loaded.status();
+  }
+  auto program = std::make_shared<const Program>(std::move(*loaded));
+  absl::StatusOr<Executor> executor = Executor::create(program);
+  if (!executor.ok()) {
+    return executor.status();
+  }
+  for (const RunOptions &each : options.runs) {
+    if (absl::Status s = run(each, *program, *executor); !s.ok()) {
+      return s;
     }
   }
   return absl::OkStatus();
