@@ -230,7 +230,7 @@ VxmOp Decoder::decodeAlu(const Instruction &in) {
   op.reset = Reset(get(in, reset));
   op.out = Drive(get(in, out));
   op.narrow = get(in, narrow) != 0;
-  op.counter = uint8_t(get(in, counter));
+  op.counter = uint16_t(get(in, counter));
   if (op.out != Drive::None) {
     op.outStream = stream(in, outDirection, outBase, bytesOf(op.out));
   }

@@ -66,7 +66,7 @@ struct VxmOp {
   Drive out = Drive::None;
   StreamRef outStream;
   bool narrow = false;
-  uint8_t counter = 0;
+  uint16_t counter = 0;
   uint16_t latency = 0;
   int32_t low = 0, high = 0;
 };

@@ -82,14 +82,17 @@ DenseI64ArrayAttr mlir::lpu::encodePlacement(MLIRContext *context,
   return DenseI64ArrayAttr::get(context, values);
 }
 
-// A stripe is written as plane, bank, first word, number of slices, slices.
+// A stripe is written as plane, number of slices, [slice, bank, first word].
 SmallVector<Stripe> mlir::lpu::decodeStripes(DenseI64ArrayAttr attribute) {
   SmallVector<Stripe> stripes;
   ArrayRef<int64_t> values = attribute.asArrayRef();
-  while (values.size() >= 4 && values.size() >= size_t(4 + values[3])) {
-    Stripe stripe{values[0], values[1], values[2], {}};
-    stripe.slices.assign(values.begin() + 4, values.begin() + 4 + values[3]);
-    values = values.drop_front(4 + values[3]);
+  while (values.size() >= 2 && values.size() >= size_t(2 + 3 * values[1])) {
+    Stripe stripe{values[0], {}};
+    for (int64_t k = 0; k < values[1]; ++k) {
+      ArrayRef<int64_t> at = values.slice(size_t(2 + 3 * k), 3);
+      stripe.slices.push_back({at[0], at[1], at[2]});
+    }
+    values = values.drop_front(size_t(2 + 3 * values[1]));
     stripes.push_back(std::move(stripe));
   }
   return stripes;
@@ -99,9 +102,10 @@ DenseI64ArrayAttr mlir::lpu::encodeStripes(MLIRContext *context,
                                            ArrayRef<Stripe> stripes) {
   SmallVector<int64_t> values;
   for (const Stripe &stripe : stripes) {
-    values.append({stripe.plane, stripe.bank, stripe.first,
-                   int64_t(stripe.slices.size())});
-    llvm::append_range(values, stripe.slices);
+    values.append({stripe.plane, int64_t(stripe.slices.size())});
+    for (const BytePlacement &at : stripe.slices) {
+      values.append({at.slice, at.bank, at.first});
+    }
   }
   return DenseI64ArrayAttr::get(context, values);
 }

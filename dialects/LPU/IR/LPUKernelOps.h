@@ -55,11 +55,11 @@ ContractShape getContractShape(ContractOp op, int64_t lanes);
 /// Whether all 16-row groups of the weights are the same word.
 bool isOneWord(ContractOp op, int64_t lanes);
 
-/// Where the tiles of one plane lie: 16 slices a byte (low bytes first), one
-/// bank, consecutive words.
+/// Where the tiles of one plane lie: in 16 slices a byte (low bytes first),
+/// consecutive words of each, wherever these begin.
 struct Stripe {
-  int64_t plane, bank, first;
-  std::vector<int64_t> slices;
+  int64_t plane;
+  std::vector<BytePlacement> slices;
 };
 SmallVector<Stripe> decodeStripes(DenseI64ArrayAttr attribute);
 DenseI64ArrayAttr encodeStripes(MLIRContext *context, ArrayRef<Stripe> stripes);

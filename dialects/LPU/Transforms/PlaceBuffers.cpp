@@ -39,10 +39,6 @@ public:
     next += words;
     return first;
   }
-  /// Lifts a bank's next free word to `first` and takes `words` from there.
-  void takeAt(int64_t slice, int64_t bank, int64_t first, int64_t words) {
-    used[slice * target.banks() + bank] = first + words;
-  }
   int64_t totalUsed() const {
     int64_t total = 0;
     for (int64_t words : used) {
@@ -62,7 +58,15 @@ public:
       : entry(entry), target(target), words(target) {}
 
   LogicalResult run() {
-    // Stripes first: they are the large ones and need 16 free slices at once.
+    // Tables first: they need many words in a row; then stripes, which need 16 slices
+    // with room at once.
+    for (auto constant : entry.getOps<ConstantRowsOp>()) {
+      bool isTable = llvm::any_of(constant.getResult().getUsers(),
+                                  [](Operation *user) { return isa<GatherRowsOp>(user); });
+      if (isTable && failed(placeConstant(constant))) {
+        return failure();
+      }
+    }
     WalkResult walked = entry.walk([&](Operation *op) {
       LogicalResult placed = success();
       if (auto contract = dyn_cast<ContractOp>(op)) {
@@ -132,7 +136,9 @@ private:
           return emitDoesNotFit(op, "weights of " + Twine(count) + " words in " +
                                         Twine(format->streams()) + " slices");
         }
-        taken.insert(stripe->slices.begin(), stripe->slices.end());
+        for (const BytePlacement &at : stripe->slices) {
+          taken.insert(at.slice);
+        }
         stripes.push_back(*stripe);
       }
       shared = encodeStripes(op.getContext(), stripes);
@@ -171,46 +177,45 @@ private:
     return decodeStripes(op.getPlacementAttr());
   }
 
-  /// The emptiest slices of the plane's side, far ones first among equals,
-  /// outside `taken` while that leaves enough.
+  /// `width` slices of the plane's side with room for `count` words in a bank, the
+  /// emptiest banks first, far slices first among equals, outside `taken` while
+  /// that leaves enough.
   std::optional<Stripe> findStripe(int64_t plane, int64_t count, size_t width,
                                    const SliceSet &taken) {
-    Side side = target.planeSide(plane);
-    std::optional<Stripe> best;
+    Side side = target.planeSide(unsigned(plane));
     for (bool avoid : {true, false}) {
-      for (int64_t bank = 0; bank < target.banks() && !best; ++bank) {
-        SmallVector<int64_t> slices;
-        for (int64_t i = target.slicesPerSide() - 1; i >= 0; --i) {
-          int64_t slice = target.slice(side, i);
-          if (words.fits(slice, bank, count) &&
-              !(avoid && taken.contains(slice))) {
-            slices.push_back(slice);
+      SmallVector<std::pair<int64_t, int64_t>> banks; ///< slice, its emptiest bank
+      for (int64_t i = target.slicesPerSide() - 1; i >= 0; --i) {
+        int64_t slice = target.slice(side, unsigned(i)), emptiest = 0;
+        for (int64_t bank = 1; bank < int64_t(target.banks()); ++bank) {
+          if (words.usedWords(slice, bank) < words.usedWords(slice, emptiest)) {
+            emptiest = bank;
           }
         }
-        llvm::stable_sort(slices, [&](int64_t a, int64_t b) {
-          return words.usedWords(a, bank) < words.usedWords(b, bank);
-        });
-        if (slices.size() < width) {
-          continue;
+        if (words.fits(slice, emptiest, count) && !(avoid && taken.contains(slice))) {
+          banks.push_back({slice, emptiest});
         }
-        slices.resize(width);
-        int64_t first = words.usedWords(slices.back(), bank);
-        if (first + count > target.wordsPerBank()) {
-          continue;
-        }
-        llvm::sort(slices);
-        best = Stripe{plane, bank, first, {slices.begin(), slices.end()}};
       }
-      if (best) {
-        break;
+      if (banks.size() < width) {
+        continue;
       }
+      llvm::stable_sort(banks, [&](const auto &a, const auto &b) {
+        return words.usedWords(a.first, a.second) < words.usedWords(b.first, b.second);
+      });
+      banks.resize(width);
+      llvm::sort(banks);
+      Stripe stripe{plane, {}};
+      for (auto [slice, bank] : banks) {
+        stripe.slices.push_back({slice, bank, words.take(slice, bank, count)});
+      }
+      return stripe;
     }
-    if (best) {
-      for (int64_t slice : best->slices) {
-        words.takeAt(slice, best->bank, best->first, count);
-      }
-    }
-    return best;
+    return std::nullopt;
+  }
+
+  LogicalResult placeConstant(ConstantRowsOp op) {
+    return placeOne(op, op.getResult(), getSides(op.getResult()),
+                    [&](DenseI64ArrayAttr a) { op.setPlacementAttr(a); });
   }
 
   LogicalResult placeResults(Operation *op) {
@@ -219,8 +224,7 @@ private:
                       [&](DenseI64ArrayAttr a) { input.setPlacementAttr(a); });
     }
     if (auto constant = dyn_cast<ConstantRowsOp>(op)) {
-      return placeOne(op, constant.getResult(), getSides(constant.getResult()),
-                      [&](DenseI64ArrayAttr a) { constant.setPlacementAttr(a); });
+      return constant.getPlacement() ? success() : placeConstant(constant);
     }
     if (auto derived = dyn_cast<DeriveOp>(op)) {
       return placeOne(op, derived.getResult(), getSides(derived.getResult()),

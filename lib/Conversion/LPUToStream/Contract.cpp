@@ -34,9 +34,9 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, int64_t firstWo
   Repeated repeated{groups, 1, 1, 0};
   int64_t step = isOneWord(op, target.lanes()) ? 0 : 1;
   SmallVector<Value> rows;
-  for (int64_t slice : stripe.slices) {
-    rows.push_back(chain.readFor(transposed ? turn : column, arrival, unsigned(slice),
-                                 stripe.bank, firstWord, repeated,
+  for (const auto &at : stripe.slices) {
+    rows.push_back(chain.readFor(transposed ? turn : column, arrival, unsigned(at.slice),
+                                 at.bank, at.first + firstWord, repeated,
                                  {{"r_addr", {0, step}}}));
   }
   auto dir = cast<mlir::stream::FlowType>(rows.front().getType()).getDirection();
@@ -252,7 +252,7 @@ FailureOr<AccumulatorTile> Lowering::emitTile(ContractOp op, int64_t n, RowBlock
            << sums << " rows of " << limbs << " limbs, more than are free";
   }
   bool oneWord = mlir::lpu::isOneWord(op, lanes);
-  int64_t first = stripe.first + (oneWord ? 0 : n / int64_t(stripes.size()) * shape.groups);
+  int64_t first = (oneWord ? 0 : n / int64_t(stripes.size()) * shape.groups);
   std::string name = getName(op, "contract") + ".n" + std::to_string(n) + ".r" +
                      std::to_string(block.first);
   for (int64_t chunk = 0; chunk < shape.chunks; ++chunk) {

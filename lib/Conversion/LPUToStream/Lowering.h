@@ -61,7 +61,7 @@ private:
   mlir::LogicalResult emitMemory();
   void releaseDeadAccumulators(mlir::Operation *op);
 
-  /// Loads and installs tile (n, k) of `op`.
+  /// Loads and installs the tile of `op` that begins `firstWord` words into `stripe`.
   void emitTileLoad(mlir::lpu::ContractOp op, const mlir::lpu::Stripe &stripe,
                     int64_t firstWord, int64_t groups, llvm::StringRef name);
   /// Rows of activations that go through an installed array one after another.

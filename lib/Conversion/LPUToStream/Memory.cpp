@@ -189,9 +189,9 @@ private:
                     divideCeil(type.getColumns(),
                                type.getWidth() ? type.getWidth() : target.lanes());
     for (const auto &stripe : mlir::lpu::decodeStripes(op.getPlacementAttr())) {
-      for (int64_t slice : stripe.slices) {
-        lpuisa::ImageOp::create(builder, op.getLoc(), "state", op.getName(), slice,
-                                stripe.bank, stripe.first, words, ElementsAttr());
+      for (const auto &at : stripe.slices) {
+        lpuisa::ImageOp::create(builder, op.getLoc(), "state", op.getName(), at.slice,
+                                at.bank, at.first, words, ElementsAttr());
       }
     }
   }
@@ -211,10 +211,13 @@ private:
     SmallVector<mlir::lpu::Stripe> stripes =
         mlir::lpu::decodeStripes(op.getPlacementAttr());
     for (auto [s, stripe] : llvm::enumerate(stripes)) {
-      if (!written.insert({stripe.slices.front(), stripe.bank, stripe.first}).second) {
+      if (!written
+               .insert({stripe.slices.front().slice, stripe.slices.front().bank,
+                        stripe.slices.front().first})
+               .second) {
         continue; // shared with an earlier contraction
       }
-      for (auto [j, slice] : llvm::enumerate(stripe.slices)) {
+      for (auto [j, at] : llvm::enumerate(stripe.slices)) {
         int64_t byte = int64_t(j) / 16;
         std::vector<uint8_t> bytes;
         for (int64_t tile = int64_t(s); tile < (oneWord ? int64_t(s) + 1 : shape.tiles);
@@ -224,12 +227,12 @@ private:
             for (int64_t lane = 0; lane < lanes; ++lane) {
               int64_t column = tile * shape.tileColumns + lane;
               bool inside = row < shape.k && column < shape.n && lane < shape.tileColumns;
-              int64_t at = isSplat ? 0 : row * shape.n + column;
-              bytes.push_back(inside ? uint8_t(weights[size_t(at * size + byte)]) : 0);
+              int64_t from = isSplat ? 0 : row * shape.n + column;
+              bytes.push_back(inside ? uint8_t(weights[size_t(from * size + byte)]) : 0);
             }
           }
         }
-        emitImage(*op, getLabel(*op, ""), slice, stripe.bank, stripe.first,
+        emitImage(*op, getLabel(*op, ""), at.slice, at.bank, at.first,
                   std::move(bytes));
       }
     }

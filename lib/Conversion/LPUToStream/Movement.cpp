@@ -166,15 +166,15 @@ LogicalResult Lowering::lowerAppend(mlir::lpu::AppendOp op) {
   }
   Value at = chain.bundle(address);
   auto dir = cast<mlir::stream::FlowType>(at.getType()).getDirection();
-  for (auto [j, slice] : llvm::enumerate(stripe.slices)) {
+  for (auto [j, byteAt] : llvm::enumerate(stripe.slices)) {
     int64_t index = int64_t(j) % 16, byte = int64_t(j) / 16;
     Fields fields = chain.fields();
-    fields.set("w", "mapped").set("w_bank", stripe.bank).set("w_addr", stripe.first);
+    fields.set("w", "mapped").set("w_bank", byteAt.bank).set("w_addr", byteAt.first);
     fields.set("w_dir", stringifyDirection(dir)).set("w_map_dir", stringifyDirection(dir));
     // The window leaves out what the step adds last.
     fields.set("w_lo", index * words).set("w_len", words - (count - 1) * step);
-    unsigned to = target.sliceColumn(unsigned(slice));
-    chain.issue("mem", target.queueName({UnitKind::Mem, uint16_t(slice)}),
+    unsigned to = target.sliceColumn(unsigned(byteAt.slice));
+    chain.issue("mem", target.queueName({UnitKind::Mem, uint16_t(byteAt.slice)}),
                 std::abs(int64_t(to) - int64_t(vxm)), fields, {data[size_t(byte)], at}, {},
                 repeated, {{"w_addr", {0, step}}});
   }

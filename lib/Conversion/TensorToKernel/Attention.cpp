@@ -342,8 +342,10 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   values[op.getResult()] =
       map(b, {products, total}, buffer({1, valueColumns}, Format::F32, valueWidth), 1.0f,
           [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-            Value one = floatConstant(inner, 1);
-            Value inverse = arith::DivFOp::create(inner, one, in[1]);
+            // Where all is hidden, and in unused lanes, 0 / tiny = 0.
+            Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
+            Value some = arith::MaximumFOp::create(inner, in[1], tiny);
+            Value inverse = arith::DivFOp::create(inner, one, some);
             return arith::MulFOp::create(inner, in[0], inverse);
           });
   return success();

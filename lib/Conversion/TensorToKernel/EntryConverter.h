@@ -54,6 +54,9 @@ private:
 
   mlir::LogicalResult convertRotary(Builder &b, mlir::lpu::RotaryOp op);
   mlir::LogicalResult convertGather(Builder &b, mlir::lpu::GatherOp op);
+  /// Rows of a tensor that the entry computed.
+  mlir::LogicalResult convertComputedGather(Builder &b, mlir::lpu::GatherOp op,
+                                            mlir::Value table);
   mlir::LogicalResult convertCacheUpdate(Builder &b, mlir::lpu::CacheUpdateOp op);
   mlir::LogicalResult convertAttention(Builder &b, mlir::lpu::AttentionOp op);
   mlir::LogicalResult loadInteger(Builder &b, mlir::BlockArgument argument);

@@ -5,6 +5,7 @@
 using namespace mlir;
 using namespace mlir::lpu;
 using ::lpu::tensor_lowering::EntryConverter;
+using ::lpu::tensor_lowering::Extent;
 using ::lpu::tensor_lowering::IndexExpr;
 
 FailureOr<Value> EntryConverter::gatherRows(Builder &b, Value table, Value indices,
@@ -32,6 +33,9 @@ LogicalResult EntryConverter::convertGather(Builder &b, GatherOp op) {
     return success();
   }
   auto type = cast<RankedTensorType>(op.getTable().getType());
+  if (Value computed = values.lookup(op.getTable())) {
+    return convertComputedGather(b, op, computed);
+  }
   auto table = ::lpu::tensor_lowering::getConstant(op.getTable(), files);
   if (failed(table)) {
     return failure();
@@ -41,6 +45,30 @@ LogicalResult EntryConverter::convertGather(Builder &b, GatherOp op) {
   }
   FailureOr<Value> rows =
       gatherRows(b, constant(b, **table, getExtent(type)), op.getIndices(), op);
+  if (failed(rows)) {
+    return failure();
+  }
+  values[op.getResult()] = *rows;
+  return success();
+}
+
+LogicalResult EntryConverter::convertComputedGather(Builder &b, GatherOp op, Value table) {
+  auto type = cast<RankedTensorType>(op.getTable().getType());
+  int64_t axis = int64_t(op.getAxis());
+  Extent extent = getExtent(type);
+  if (axis == type.getRank() - 1 || extent.rows != type.getDimSize(axis) ||
+      !layouts[op.getTable()].isPlain()) {
+    return op.emitOpError("expected rows, all along one axis: no other kernel yet");
+  }
+  if (extent.rows == 1 && getExtent(op.getResult().getType()) == extent) {
+    values[op.getResult()] = table; // the only row there is
+    return success();
+  }
+  if (!isa<BufferType>(table.getType())) {
+    table = map(b, table, buffer(extent, Format::F32), 1.0f,
+                [](Builder &, ValueRange in) { return in[0]; });
+  }
+  FailureOr<Value> rows = gatherRows(b, table, op.getIndices(), op);
   if (failed(rows)) {
     return failure();
   }

@@ -129,6 +129,11 @@ LogicalResult EntryConverter::convert(ImplicitLocOpBuilder &b, Operation *op) {
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
     return convertReshape(op);
   }
+  if (auto turned = dyn_cast<linalg::TransposeOp>(op)) {
+    if (!values.contains(turned.getInput())) {
+      return success(); // a constant, read where it is used
+    }
+  }
   if (auto matmul = dyn_cast<linalg::MatmulOp>(op)) {
     return convertMatmul(b, matmul);
   }

@@ -3,6 +3,7 @@
 #include "Weights.h"
 #include "LPU/IR/LPUTensorOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include <cmath>
 #include <cstring>
 
@@ -99,11 +100,29 @@ static FailureOr<std::vector<int8_t>> readInt8(Value value,
   return failure();
 }
 
+/// A row-major rows x columns matrix turned round.
+template <typename T>
+static std::vector<T> transpose(ArrayRef<T> values, int64_t rows, int64_t columns) {
+  std::vector<T> result(values.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      result[size_t(c * rows + r)] = values[size_t(r * columns + c)];
+    }
+  }
+  return result;
+}
+
 namespace lpu::tensor_lowering {
 FailureOr<std::optional<QuantizedMatrix>>
 getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
   auto type = cast<RankedTensorType>(value.getType());
-  if (auto op = value.getDefiningOp<mlir::lpu::DequantizeOp>()) {
+  auto turned = value.getDefiningOp<linalg::TransposeOp>();
+  Value source = turned ? turned.getInput() : value;
+  if (turned && type.getRank() != 2) {
+    return turned.emitOpError("expected a constant matrix");
+  }
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  if (auto op = source.getDefiningOp<mlir::lpu::DequantizeOp>()) {
     FailureOr<std::optional<std::vector<float>>> scales =
         getConstant(op.getScale(), files);
     FailureOr<std::vector<int8_t>> values = readInt8(op.getSource(), files);
@@ -111,21 +130,27 @@ getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
       return op.emitError("expected constant integers and scales");
     }
     QuantizedMatrix matrix{std::move(*values), std::move(**scales)};
+    if (turned) {
+      matrix.values = transpose<int8_t>(matrix.values, columns, rows);
+    }
     if (matrix.scales.size() == 1) {
-      matrix.scales.resize(size_t(type.getDimSize(1)), matrix.scales.front());
-    } else if (op.getAxis() != 1) {
+      matrix.scales.resize(size_t(columns), matrix.scales.front());
+    } else if (op.getAxis() != (turned ? 0 : 1)) {
       return op.emitError("expected one scale a column of the matrix");
     }
     return std::optional(std::move(matrix));
   }
-  FailureOr<std::optional<std::vector<float>>> values = getConstant(value, files);
+  FailureOr<std::optional<std::vector<float>>> values = getConstant(source, files);
   if (failed(values)) {
     return failure();
   }
   if (!*values) {
     return std::optional<QuantizedMatrix>();
   }
-  return std::optional(
-      quantizeColumns(**values, type.getDimSize(0), type.getDimSize(1)));
+  std::vector<float> matrix = std::move(**values);
+  if (turned) {
+    matrix = transpose<float>(matrix, columns, rows);
+  }
+  return std::optional(quantizeColumns(matrix, rows, columns));
 }
 } // namespace lpu::tensor_lowering
