@@ -182,7 +182,7 @@ private:
     }
     if (op.getMost()) {
       input.set_bounded(true);
-      input.set_min(0);
+      input.set_min(op.getLeast().value_or(0));
       input.set_max(int64_t(*op.getMost()));
     }
     return success();

@@ -30,3 +30,13 @@ module attributes {lpu.target = "tiny"} {
     return
   }
 }
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    // expected-error @below {{'lpu.table' op expected f32 elements for f32, int8 for i8x1 and int32 for other limbs, got 'i8' for '!lpu.buffer<2, 32, i8x3>'}}
+    %t = lpu.table dense<1> : tensor<2x32xi8> : !lpu.buffer<2, 32, i8x3>
+    return
+  }
+}

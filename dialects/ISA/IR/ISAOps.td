@@ -108,12 +108,15 @@ def ISA_BindingOp : ISA_Op<"binding", [HasParent<"::mlir::ModuleOp">]> {
 def ISA_IntegerInputOp : ISA_Op<"integer_input", [HasParent<"::mlir::ModuleOp">]> {
   let summary = "an integer input of the host that feeds derived inputs only";
   let description = [{
-    With `most` the host checks 0 <= value <= most before a run.
+    With `most` the host checks least <= value <= most before a run; `least` is 0
+    unless given.
   }];
   let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$name, StrAttr:$type,
-                       DenseI64ArrayAttr:$shape, OptionalAttr<I64Attr>:$most);
-  let assemblyFormat =
-      "$name `of` $entry $type `shape` $shape (`most` $most^)? attr-dict";
+                       DenseI64ArrayAttr:$shape, OptionalAttr<SI64Attr>:$least,
+                       OptionalAttr<I64Attr>:$most);
+  let assemblyFormat = [{
+    $name `of` $entry $type `shape` $shape (`least` $least^)? (`most` $most^)? attr-dict
+  }];
 }
 
 def ISA_DerivedInputOp : ISA_Op<"derived_input", [HasParent<"::mlir::ModuleOp">]> {

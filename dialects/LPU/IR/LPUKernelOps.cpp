@@ -110,6 +110,45 @@ DenseI64ArrayAttr mlir::lpu::encodeStripes(MLIRContext *context,
   return DenseI64ArrayAttr::get(context, values);
 }
 
+SmallVector<TableWindow> mlir::lpu::decodeWindows(DenseI64ArrayAttr attribute) {
+  SmallVector<TableWindow> windows;
+  ArrayRef<int64_t> v = attribute.asArrayRef();
+  for (; v.size() >= 6; v = v.drop_front(6)) {
+    windows.push_back({v[0], v[1], v[2], v[3], v[4], v[5]});
+  }
+  return windows;
+}
+
+DenseI64ArrayAttr mlir::lpu::encodeWindows(MLIRContext *context,
+                                           ArrayRef<TableWindow> windows) {
+  SmallVector<int64_t> values;
+  for (const TableWindow &w : windows) {
+    values.append({w.byte, w.slice, w.bank, w.first, w.firstRow, w.rows});
+  }
+  return DenseI64ArrayAttr::get(context, values);
+}
+
+LogicalResult TableOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getValue().getType());
+  BufferType table = getResult().getType();
+  unsigned limbs = getNumLimbs(table.getFormat());
+  if (!type || type.getRank() != 2 || type.getDimSize(0) != table.getRows() ||
+      type.getDimSize(1) != table.getColumns()) {
+    return emitOpError("expected a value of ")
+           << table.getRows() << " x " << table.getColumns() << ", got " << getValue().getType();
+  }
+  Type element = type.getElementType();
+  bool fits = limbs == 0   ? table.getFormat() == Format::F32 && element.isF32()
+              : limbs == 1 ? element.isInteger(8)
+                           : element.isInteger(32);
+  if (!fits) {
+    return emitOpError("expected f32 elements for f32, int8 for i8x1 and int32 for other "
+                       "limbs, got ")
+           << element << " for " << table;
+  }
+  return success();
+}
+
 LogicalResult ConstantRowsOp::verify() {
   auto type = dyn_cast<RankedTensorType>(getValue().getType());
   BufferType buffer = getResult().getType();

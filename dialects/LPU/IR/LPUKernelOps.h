@@ -39,6 +39,14 @@ SmallVector<Placement> decodePlacement(DenseI64ArrayAttr attribute,
 DenseI64ArrayAttr encodePlacement(MLIRContext *context,
                                   ArrayRef<Placement> copies);
 
+/// A part of a table in one bank: rows `firstRow` .. `firstRow + rows - 1` of byte
+/// plane `byte`.
+struct TableWindow {
+  int64_t byte, slice, bank, first, firstRow, rows;
+};
+SmallVector<TableWindow> decodeWindows(DenseI64ArrayAttr attribute);
+DenseI64ArrayAttr encodeWindows(MLIRContext *context, ArrayRef<TableWindow> windows);
+
 /// How the weights of a contraction are cut into tiles, on a machine with `lanes`.
 struct ContractShape {
   int64_t k, n;          ///< rows and columns of the weights that count

@@ -147,12 +147,14 @@ def LPU_LoadInputOp : LPU_KernelOp<"load_input"> {
 def LPU_IntegerInputOp : LPU_KernelOp<"integer_input"> {
   let summary = "an integer input of the entry that lies in no SRAM word";
   let description = [{
-    Only `lpu.derive` reads it, by its name. The host checks 0 <= value <= `most`
-    before a run.
+    Only `lpu.derive` reads it, by its name. The host checks
+    `least` <= value <= `most` before a run; `least` is 0 unless given.
   }];
   let arguments = (ins StrAttr:$name, TypeAttr:$element, DenseI64ArrayAttr:$shape,
-                       OptionalAttr<I64Attr>:$most);
-  let assemblyFormat = "$name $element `shape` $shape (`most` $most^)? attr-dict";
+                       OptionalAttr<SI64Attr>:$least, OptionalAttr<I64Attr>:$most);
+  let assemblyFormat = [{
+    $name $element `shape` $shape (`least` $least^)? (`most` $most^)? attr-dict
+  }];
 }
 
 def LPU_DeriveOp : LPU_KernelOp<"derive"> {
@@ -183,6 +185,22 @@ def LPU_ConstantRowsOp : LPU_KernelOp<"constant_rows", [Pure]> {
   let summary = "a constant buffer of the image";
   let arguments = (ins ElementsAttr:$value,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def LPU_TableOp : LPU_KernelOp<"table", [Pure]> {
+  let summary = "a constant of the image whose rows gather_rows takes";
+  let description = [{
+    `rows` x `columns` of f32 for an f32 buffer, int8 for `i8x1`, int32 for the
+    other `i8xN`. A table may be larger than a bank: `windows` has a record (byte
+    plane, slice, bank, first word, first row, rows) for each of its parts, those of
+    a plane in the order of their rows. The parts of a plane lie on one side of the
+    VXM, in neighbouring slices, in as many banks of each.
+  }];
+  let arguments = (ins ElementsAttr:$value,
+                       OptionalAttr<DenseI64ArrayAttr>:$windows);
   let results = (outs LPU_BufferType:$result);
   let assemblyFormat = "$value attr-dict `:` type($result)";
   let hasVerifier = 1;
@@ -257,9 +275,9 @@ def LPU_AppendOp : LPU_KernelOp<"append"> {
 def LPU_GatherRowsOp : LPU_KernelOp<"gather_rows"> {
   let summary = "rows of a table in SRAM, by an address map";
   let description = [{
-    Row r of the result is row i of the table, where every superlane of row r of
-    `map` (int32) says i * vectors, `vectors` those of a row. A superlane whose
-    word lies outside the table reads zeros.
+    Row r of the result is row i of the table, a buffer or `lpu.table`, where every
+    superlane of row r of `map` (int32) says i * vectors, `vectors` those of a row.
+    A superlane whose word lies outside the table reads zeros.
   }];
   let arguments = (ins LPU_BufferType:$table, LPU_BufferType:$map,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);
@@ -283,7 +301,7 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
   let summary = "one lane-wise program over rows and vectors, on the VXM";
   let description = [{
     The body computes one lane of one row from scalars of the operands (f32; an
-    accumulator arrives as the sum of its limbs, f32). An operand with one row
+    accumulator arrives as the sum of its limbs, f32; an int8 of `i8x1` as f32). An operand with one row
     serves every row, one with one column every column, one of a single vector
     of the result's width every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with

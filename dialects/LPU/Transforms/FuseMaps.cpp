@@ -19,14 +19,15 @@ using namespace mlir::lpu;
 namespace {
 
 /// ALUs that a map's program holds: its operations (a division or square root is two), three
-/// for every sum of limbs, four for every result in limbs.
+/// for every sum of limbs, one for every input of integers, four for every result in limbs.
 unsigned countAlus(MapOp map) {
   unsigned count = 0;
   for (Operation &op : map.getBody().front().without_terminator()) {
     count += isa<arith::ConstantOp>(op) ? 0 : isa<arith::DivFOp, math::SqrtOp>(op) ? 2 : 1;
   }
   for (Value input : map.getInputs()) {
-    count += isa<AccType>(input.getType()) ? 3 : 0;
+    auto buffer = dyn_cast<BufferType>(input.getType());
+    count += !buffer ? 3 : getNumLimbs(buffer.getFormat()) ? 1 : 0;
   }
   for (Type result : map.getResultTypes()) {
     count += getNumLimbs(cast<BufferType>(result).getFormat()) ? 5 : 1;

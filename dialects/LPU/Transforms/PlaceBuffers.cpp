@@ -58,8 +58,13 @@ public:
       : entry(entry), target(target), words(target) {}
 
   LogicalResult run() {
-    // Tables first: they need many words in a row; then stripes, which need 16 slices
-    // with room at once.
+    // Tables first: they need many words in a row, in neighbouring slices; then stripes,
+    // which need 16 slices with room at once.
+    for (auto table : entry.getOps<TableOp>()) {
+      if (failed(placeTable(table))) {
+        return failure();
+      }
+    }
     for (auto constant : entry.getOps<ConstantRowsOp>()) {
       bool isTable = llvm::any_of(constant.getResult().getUsers(),
                                   [](Operation *user) { return isa<GatherRowsOp>(user); });
@@ -169,6 +174,90 @@ private:
     return success();
   }
 
+  static Side getOther(Side side) { return side == Side::West ? Side::East : Side::West; }
+
+  /// A gathered table's map comes from the other side.
+  Side getTableSide(GatherRowsOp op) {
+    auto table = op.getTable().getDefiningOp<TableOp>();
+    return table ? target.sliceSide(unsigned(slicesOf[table.getResult()].front())) : kTableSide;
+  }
+
+  /// Tables that fit a bank lie there as a buffer does. Others get the outermost
+  /// neighbouring slices that have room, as few as will do, all banks of each.
+  LogicalResult placeTable(TableOp op) {
+    BufferType type = op.getResult().getType();
+    int64_t vectors = type.getVectors(target.lanes());
+    Side side = getEmptierSide();
+    SmallVector<TableWindow> windows;
+    for (int64_t b = 0; b < int64_t(getNumBytes(type.getFormat())); ++b) {
+      SliceSet taken;
+      for (int64_t slice : slicesOf[op.getResult()]) {
+        taken.insert(slice);
+      }
+      bool placed = placeWindows(side, b, type.getRows(), vectors, taken, windows) ||
+                    placeWindows(side, b, type.getRows(), vectors, SliceSet(), windows);
+      if (!placed) {
+        return emitDoesNotFit(op, "a table of " + Twine(type.getRows()) + " rows of " +
+                                      Twine(vectors) +
+                                      " words a byte plane, in neighbouring slices");
+      }
+      for (const TableWindow &window : windows) {
+        slicesOf[op.getResult()].push_back(window.slice);
+      }
+    }
+    op.setWindowsAttr(encodeWindows(op.getContext(), windows));
+    return success();
+  }
+
+  bool placeWindows(Side side, int64_t byte, int64_t rows, int64_t vectors,
+                    const SliceSet &taken, SmallVectorImpl<TableWindow> &windows) {
+    int64_t count = rows * vectors;
+    if (count <= target.wordsPerBank()) {
+      if (std::optional<BytePlacement> place = findByte(side, count, taken)) {
+        windows.push_back({byte, place->slice, place->bank, place->first, 0, rows});
+        return true;
+      }
+    }
+    int64_t banks = target.banks(), last = target.slicesPerSide();
+    for (int64_t size = 1; size <= last; ++size) {
+      for (int64_t first = last - size; first >= 0; --first) {
+        // Rows of a window; none is split.
+        int64_t each = llvm::divideCeil(rows, size * banks);
+        bool fits = true;
+        for (int64_t i = first; i < first + size; ++i) {
+          int64_t slice = target.slice(side, i);
+          fits &= !taken.contains(slice);
+          for (int64_t bank = 0; bank < banks; ++bank) {
+            fits &= words.fits(slice, bank, each * vectors);
+          }
+        }
+        if (!fits || (size * banks - 1) * each >= rows) {
+          continue;
+        }
+        for (int64_t k = 0; k < size * banks; ++k) {
+          int64_t slice = target.slice(side, first + k / banks), bank = k % banks;
+          int64_t mine = std::min(each, rows - k * each);
+          windows.push_back({byte, slice, bank, words.take(slice, bank, mine * vectors),
+                             k * each, mine});
+        }
+        return true;
+      }
+    }
+    return false;
+  }
+
+  Side getEmptierSide() {
+    int64_t used[2] = {0, 0};
+    for (int64_t i = 0; i < target.slicesPerSide(); ++i) {
+      for (Side side : {Side::West, Side::East}) {
+        for (int64_t bank = 0; bank < target.banks(); ++bank) {
+          used[side == Side::East] += words.usedWords(target.slice(side, i), bank);
+        }
+      }
+    }
+    return used[0] < used[1] ? Side::West : Side::East;
+  }
+
   /// The stripes that `op` reads its weights from.
   static SmallVector<Stripe> getStripes(ContractOp op) {
     if (op.getTiles()) {
@@ -231,7 +320,7 @@ private:
                       [&](DenseI64ArrayAttr a) { derived.setPlacementAttr(a); });
     }
     if (auto gather = dyn_cast<GatherRowsOp>(op)) {
-      return placeOne(op, gather.getResult(), {kMapSide},
+      return placeOne(op, gather.getResult(), getSides(gather.getResult()),
                       [&](DenseI64ArrayAttr a) { gather.setPlacementAttr(a); });
     }
     if (auto permute = dyn_cast<PermuteOp>(op)) {
@@ -259,7 +348,8 @@ private:
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
       if (auto gather = dyn_cast<GatherRowsOp>(user)) {
-        sides.insert(gather.getMap() == buffer ? kMapSide : kTableSide);
+        sides.insert(gather.getMap() == buffer ? getOther(getTableSide(gather))
+                                               : kTableSide);
       }
       if (auto append = dyn_cast<AppendOp>(user)) {
         // Data and map pass the VXM on their way to the tiles.
@@ -383,8 +473,8 @@ private:
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   /// Stripes by weights and columns of a tile.
   llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
-  /// A gathered table's map comes from the other side, where its words go.
-  static constexpr Side kTableSide = Side::East, kMapSide = Side::West;
+  /// Of buffers that are gathered from.
+  static constexpr Side kTableSide = Side::East;
   Side nextSide = Side::East, nextStateSide = Side::West;
   int64_t nextPlane = 0;
 };

@@ -80,6 +80,14 @@ private:
                 llvm::StringRef name);
   mlir::LogicalResult lowerPermute(mlir::lpu::PermuteOp op);
   mlir::LogicalResult lowerGatherRows(mlir::lpu::GatherRowsOp op);
+  /// One byte plane of gathered rows, from one window or the sum of several.
+  void gatherFromOne(mlir::lpu::GatherRowsOp op, const mlir::lpu::Placement &map,
+                     const mlir::lpu::TableWindow &window,
+                     const mlir::lpu::BytePlacement &to);
+  mlir::LogicalResult gatherFromMany(mlir::lpu::GatherRowsOp op,
+                                     const mlir::lpu::Placement &map,
+                                     llvm::ArrayRef<mlir::lpu::TableWindow> windows,
+                                     const mlir::lpu::BytePlacement &to);
   mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
 
 public:

@@ -25,6 +25,8 @@ StringRef getStreamType(Format format) {
     return "f16";
   case Format::BF16:
     return "bf16";
+  case Format::I8x1:
+    return "i8";
   default:
     return "f32";
   }
@@ -221,8 +223,8 @@ private:
       return success();
     }
     auto type = cast<BufferType>(value.getType());
-    if (mlir::lpu::getNumLimbs(type.getFormat()) != 0 || type.getFormat() == Format::I32) {
-      return op.emitOpError("expected a floating-point input, got ") << type;
+    if (mlir::lpu::getNumLimbs(type.getFormat()) > 1 || type.getFormat() == Format::I32) {
+      return op.emitOpError("expected a floating-point or int8 input, got ") << type;
     }
     SmallVector<Placement> copies = getPlacements(value);
     if (copies.empty()) {

@@ -39,7 +39,11 @@ public:
   FailureOr<std::vector<MapNode>> run() {
     Block &body = op.getBody().front();
     for (BlockArgument argument : body.getArguments()) {
-      values[argument] = {Operand::Kind::Input, argument.getArgNumber(), 0, 0};
+      Operand input{Operand::Kind::Input, argument.getArgNumber(), 0, 0};
+      auto type = dyn_cast<mlir::lpu::BufferType>(
+          op.getInputs()[argument.getArgNumber()].getType());
+      bool isInteger = type && mlir::lpu::getNumLimbs(type.getFormat()) == 1;
+      values[argument] = isInteger ? node("i2f", input) : input;
     }
     for (Operation &inner : body.without_terminator()) {
       if (failed(add(inner))) {

@@ -44,6 +44,8 @@ public:
         }
       } else if (auto constant = dyn_cast<ConstantRowsOp>(op)) {
         emitConstant(constant);
+      } else if (auto table = dyn_cast<mlir::lpu::TableOp>(op)) {
+        result = emitTable(table);
       } else if (auto contract = dyn_cast<ContractOp>(op)) {
         result = contract.getTiles() ? success() : emitWeights(contract);
       } else if (isa<mlir::lpu::PermuteOp, mlir::lpu::GatherRowsOp>(op)) {
@@ -156,6 +158,38 @@ private:
     }
   }
 
+  LogicalResult emitTable(mlir::lpu::TableOp op) {
+    auto type = op.getResult().getType();
+    int64_t lanes = target.lanes(), vectors = getVectors(type), columns = type.getColumns();
+    int64_t width = type.getColumnsPerVector(lanes);
+    unsigned limbs = mlir::lpu::getNumLimbs(type.getFormat());
+    size_t size = limbs == 1 ? 1 : 4;
+    ArrayRef<char> raw = getRawBytes(op.getValue());
+    bool isSplat = op.getValue().isSplat();
+    if (!isSplat && raw.size() != size_t(type.getRows() * columns) * size) {
+      return op.emitOpError("expected ")
+             << type.getRows() * columns * int64_t(size) << " bytes, got " << raw.size();
+    }
+    // Balanced limbs: the bytes of (y + 0x80..80) ^ 0x80..80.
+    uint32_t half = limbs > 1 ? 0x80808080u >> (8 * (4 - limbs)) : 0;
+    for (const mlir::lpu::TableWindow &window : mlir::lpu::decodeWindows(op.getWindowsAttr())) {
+      std::vector<uint8_t> bytes(size_t(window.rows * vectors * lanes));
+      for (int64_t row = 0; row < window.rows; ++row) {
+        for (int64_t c = 0; c < columns; ++c) {
+          uint32_t bits = 0;
+          int64_t element = isSplat ? 0 : (window.firstRow + row) * columns + c;
+          std::memcpy(&bits, raw.data() + size_t(element) * size, size);
+          bits = (bits + half) ^ half;
+          bytes[size_t((row * vectors + c / width) * lanes + c % width)] =
+              uint8_t(bits >> (8 * window.byte));
+        }
+      }
+      emitImage(*op, getLabel(*op, ""), window.slice, window.bank, window.first,
+                std::move(bytes));
+    }
+    return success();
+  }
+
   LogicalResult emitIntegers(mlir::lpu::IntegerInputOp op) {
     if (!op.getElement().isInteger(32) && !op.getElement().isInteger(64)) {
       return op.emitOpError("'") << op.getName() << "': expected int32 or int64 elements, got "
@@ -164,7 +198,7 @@ private:
     auto most = op.getMost();
     lpuisa::IntegerInputOp::create(
         builder, op.getLoc(), entry.getSymName(), op.getName(),
-        op.getElement().isInteger(32) ? "i32" : "i64", op.getShape(),
+        op.getElement().isInteger(32) ? "i32" : "i64", op.getShape(), op.getLeastAttr(),
         most ? builder.getI64IntegerAttr(int64_t(*most)) : IntegerAttr());
     return success();
   }

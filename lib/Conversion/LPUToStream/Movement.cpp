@@ -75,52 +75,6 @@ LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
   return success();
 }
 
-// One byte plane after another: the map comes from the other side of the VXM, where
-// the words go.
-LogicalResult Lowering::lowerGatherRows(mlir::lpu::GatherRowsOp op) {
-  auto type = op.getTable().getType();
-  int64_t vectors = type.getVectors(target.lanes());
-  int64_t words = type.getRows() * vectors, rows = op.getResult().getType().getRows();
-  SmallVector<Placement> tables = getPlacements(op.getTable());
-  SmallVector<Placement> maps = getPlacements(op.getMap());
-  SmallVector<Placement> results = getPlacements(op.getResult());
-  auto isAway = [&](const Placement &copy) {
-    return target.sliceSide(unsigned(copy.front().slice)) !=
-           target.sliceSide(unsigned(tables.front().front().slice));
-  };
-  auto map = llvm::find_if(maps, isAway), result = llvm::find_if(results, isAway);
-  if (tables.empty() || map == maps.end() || result == results.end()) {
-    return op.emitOpError("expected the table on one side of the VXM, map and result on "
-                          "the other");
-  }
-  Repeated repeated{vectors, 1, rows, vectors};
-  for (auto [from, to] : llvm::zip(tables.front(), *result)) {
-    ChainBuilder chain(program, op.getLoc(), getName(op, "gather"), target);
-    unsigned column = target.sliceColumn(unsigned(from.slice));
-    SmallVector<Value> address;
-    for (const auto &byte : *map) {
-      address.push_back(chain.readFor(column, 0, unsigned(byte.slice), byte.bank, byte.first,
-                                      repeated, {{"r_addr", {1, 0}}}));
-    }
-    Value at = chain.bundle(address);
-    auto in = cast<mlir::stream::FlowType>(at.getType()).getDirection();
-    auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
-    Fields fields = chain.fields();
-    fields.set("r", "mapped").set("r_bank", from.bank).set("r_addr", from.first);
-    fields.set("r_dir", stringifyDirection(out)).set("r_map_dir", stringifyDirection(in));
-    fields.set("r_lo", int64_t(0)).set("r_len", words - (vectors - 1));
-    Value word = chain
-                     .issue("mem", target.queueName({UnitKind::Mem, uint16_t(from.slice)}), 0,
-                            fields, at, chain.flow(out, 1), repeated, {{"r_addr", {0, 1}}})
-                     .getResult(0);
-    chain.writeFrom(column, int64_t(target.latencies().gather()), word, 0,
-                    unsigned(to.slice), to.bank, to.first, repeated,
-                    {{"w_addr", {vectors, 1}}});
-    chain.finish();
-  }
-  return success();
-}
-
 // Data and map pass all slices of the stripe; each takes what falls into its
 // own window.
 LogicalResult Lowering::lowerAppend(mlir::lpu::AppendOp op) {

@@ -109,7 +109,8 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
                                       ArrayRef<float>(factors[k]))
                                       .getAsOpaquePointer()}];
     if (!gathered) {
-      Value constants = constant(b, factors[k], {table.rows, width}, width);
+      Value constants = this->table<float>(
+          b, factors[k], buffer({table.rows, width}, Format::F32, width));
       FailureOr<Value> result = gatherRows(b, constants, cosGather.getIndices(), op);
       if (failed(result)) {
         return failure();

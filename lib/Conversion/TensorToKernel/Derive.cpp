@@ -87,7 +87,7 @@ LogicalResult EntryConverter::loadInteger(Builder &b, BlockArgument argument) {
   StringRef name = getInputName(argument.getArgNumber());
   auto most = entry.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
                                                   LPUDialect::kMaxAttr);
-  IntegerInputOp::create(b, name, type.getElementType(), type.getShape(),
+  IntegerInputOp::create(b, name, type.getElementType(), type.getShape(), IntegerAttr(),
                          most ? IntegerAttr::get(b.getI64Type(), most.getInt())
                               : IntegerAttr());
   return success();

@@ -102,6 +102,21 @@ private:
                                    width);
   }
 
+  /// Tells the host the range of indices that are an input of the entry: from
+  /// -size on, below size.
+  void boundIndices(mlir::Value indices, int64_t size);
+  /// The row of a table of `size` rows that index IndexExpr::row() names.
+  mlir::FailureOr<IndexExpr> getRow(mlir::Value indices, int64_t size,
+                                    mlir::Operation *user);
+  /// A constant of which rows are gathered.
+  template <typename T>
+  mlir::Value table(Builder &b, llvm::ArrayRef<T> data, mlir::lpu::BufferType type);
+  /// gathered * scales[row], for every row.
+  mlir::Value scaleRows(Builder &b, mlir::Value gathered, llvm::ArrayRef<float> scales,
+                        const IndexExpr &row);
+  mlir::LogicalResult convertQuantizedGather(Builder &b, mlir::lpu::GatherOp op,
+                                             const QuantizedTensor &tensor);
+
   mlir::func::FuncOp entry;
   ::lpu::KernelOptions options;
   mlir::onnx::WeightFiles files;

@@ -113,6 +113,25 @@ static std::vector<T> transpose(ArrayRef<T> values, int64_t rows, int64_t column
 }
 
 namespace lpu::tensor_lowering {
+FailureOr<std::optional<QuantizedTensor>>
+getQuantizedTensor(Value value, mlir::onnx::WeightFiles &files) {
+  auto op = value.getDefiningOp<mlir::lpu::DequantizeOp>();
+  if (!op) {
+    return std::optional<QuantizedTensor>();
+  }
+  FailureOr<std::optional<std::vector<float>>> scales = getConstant(op.getScale(), files);
+  FailureOr<std::vector<int8_t>> values = readInt8(op.getSource(), files);
+  if (failed(scales) || failed(values) || !*scales || op.getZeroPoint() || op.getBlockSize()) {
+    return op.emitError("expected constant int8 integers and scales, without zero points "
+                        "and blocks");
+  }
+  QuantizedTensor tensor{std::move(*values), std::move(**scales), std::nullopt};
+  if (tensor.scales.size() != 1) {
+    tensor.axis = op.getAxis();
+  }
+  return std::optional(std::move(tensor));
+}
+
 FailureOr<std::optional<QuantizedMatrix>>
 getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
   auto type = cast<RankedTensorType>(value.getType());

@@ -28,6 +28,17 @@ QuantizedMatrix quantizeColumns(llvm::ArrayRef<float> matrix, int64_t rows,
 mlir::FailureOr<std::optional<QuantizedMatrix>>
 getQuantizedMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
 
+/// The integers of a constant in int8 and what they are scaled by: one value, or one
+/// for each index of `axis`.
+struct QuantizedTensor {
+  std::vector<int8_t> values;
+  std::vector<float> scales;
+  std::optional<int64_t> axis;
+};
+/// What `value` dequantises; nothing when it is no dequantised constant.
+mlir::FailureOr<std::optional<QuantizedTensor>>
+getQuantizedTensor(mlir::Value value, mlir::onnx::WeightFiles &files);
+
 } // namespace lpu::tensor_lowering
 
 #endif // LPU_LIB_CONVERSION_TENSORTOKERNEL_WEIGHTS_H
