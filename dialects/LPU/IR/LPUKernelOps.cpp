@@ -288,8 +288,9 @@ LogicalResult AppendOp::verify() {
     return emitOpError("expected source and tiles of one format, got ")
            << getSource().getType() << " and " << getTiles().getType();
   }
-  if (getMap().getType().getRows() != 1) {
-    return emitOpError("expected a map of one row, got ") << getMap().getType();
+  if (getSource().getType().getRows() % getMap().getType().getRows() != 0) {
+    return emitOpError("expected as many rows of the source for each row of the map, got ")
+           << getSource().getType() << " and " << getMap().getType();
   }
   return success();
 }
@@ -349,12 +350,12 @@ LogicalResult MapOp::verify() {
   }
   for (Value input : getInputs()) {
     Extent other = getExtent(input.getType());
-    if ((other.rows != extent.rows && other.rows != 1) ||
+    if (extent.rows % other.rows != 0 ||
         (other.columns != extent.columns && other.columns != 1 &&
          !(extent.width && other.columns == extent.width)) ||
         (other.columns != 1 && other.width != extent.width)) {
       return emitOpError("expected inputs of ")
-             << extent.rows << " or 1 rows and " << extent.columns
+             << extent.rows << " rows, or rows that divide them, and " << extent.columns
              << " or 1 columns, got " << input.getType();
     }
   }

@@ -255,10 +255,11 @@ def LPU_StateOp : LPU_KernelOp<"state"> {
 def LPU_AppendOp : LPU_KernelOp<"append"> {
   let summary = "rows written into tiles at a run-time position";
   let description = [{
-    Straight tiles: row p of them becomes the row of `source`. Transposed tiles:
-    column p; row g of `source` has, in every superlane, rows 16 g .. 16 g + 15
-    of that column. `map` is a row of int32 with the word of position p for every
-    superlane that takes part, words counted through the 16 slices, else -1:
+    A row of `map` for each position p, int32. Straight tiles: row p of them
+    becomes a row of `source`. Transposed tiles: column p, from as many rows of
+    `source` as the column has groups; row g has, in every superlane, rows 16 g ..
+    16 g + 15. The map has the word of position p for every superlane that takes
+    part, words counted through the 16 slices, else -1:
     (p mod 16) * words + p / 16 for straight tiles; for transposed ones
     (p mod 16) * words + p / lanes * groups in superlane (p mod lanes) / 16;
     `words` are those of a slice.
@@ -301,9 +302,11 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
   let summary = "one lane-wise program over rows and vectors, on the VXM";
   let description = [{
     The body computes one lane of one row from scalars of the operands (f32; an
-    accumulator arrives as the sum of its limbs, f32; an int8 of `i8x1` as f32). An operand with one row
-    serves every row, one with one column every column, one of a single vector
-    of the result's width every vector. A result of format
+    accumulator arrives as the sum of its limbs, f32; an int8 of
+    `i8x1` as f32). An operand with one row
+    serves every row, one with fewer rows as many consecutive rows each as that
+    takes, one with one column every column, one of a single vector of the
+    result's width every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
     the scale in `scales`; `f16` is rounded to nearest even, beyond its range
     saturated and counted, unless that is meant: `uncounted`.

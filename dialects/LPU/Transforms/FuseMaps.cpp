@@ -7,6 +7,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
+#include <set>
 
 namespace mlir::lpu {
 #define GEN_PASS_DEF_FUSEMAPSPASS
@@ -18,25 +19,53 @@ using namespace mlir::lpu;
 
 namespace {
 
-/// ALUs that a map's program holds: its operations (a division or square root is two), three
-/// for every sum of limbs, one for every input of integers, four for every result in limbs.
-unsigned countAlus(MapOp map) {
+/// ALUs that a map's program holds: those of its operations (a division or square
+/// root is two), three for every sum of limbs, one for one of f16, five for every
+/// result in limbs, and one for every value that has to wait. Operations are timed
+/// as late as possible, as the lowering times them.
+unsigned countAlus(MapOp map, const ::lpu::Target &target) {
+  int64_t alu = target.latencies().alu(), slow = target.latencies().alu_transcendental();
   unsigned count = 0;
-  for (Operation &op : map.getBody().front().without_terminator()) {
-    count += isa<arith::ConstantOp>(op) ? 0 : isa<arith::DivFOp, math::SqrtOp>(op) ? 2 : 1;
+  // When a value is wanted, relative to the last operation.
+  llvm::DenseMap<Value, std::set<int64_t>> wanted;
+  Block &body = map.getBody().front();
+  for (auto [value, type] :
+       llvm::zip(body.getTerminator()->getOperands(), map.getResultTypes())) {
+    bool limbs = getNumLimbs(cast<BufferType>(type).getFormat()) != 0;
+    count += limbs ? 5 : 0;
+    wanted[value].insert(limbs ? -3 * alu : alu);
   }
-  for (Value input : map.getInputs()) {
-    auto buffer = dyn_cast<BufferType>(input.getType());
-    count += !buffer ? 3 : getNumLimbs(buffer.getFormat()) ? 1 : 0;
+  for (Operation &op : llvm::reverse(body.without_terminator())) {
+    if (isa<arith::ConstantOp>(op)) {
+      continue;
+    }
+    int64_t latency = isa<math::Exp2Op, math::Log2Op, math::TanhOp, math::RsqrtOp>(op) ? slow
+                      : isa<arith::DivFOp>(op)  ? slow + alu
+                      : isa<math::SqrtOp>(op)   ? 2 * slow
+                                                : alu;
+    const std::set<int64_t> &uses = wanted[op.getResult(0)];
+    count += unsigned(isa<arith::DivFOp, math::SqrtOp>(op) ? 2 : 1);
+    count += uses.empty() ? 0 : unsigned(uses.size() - 1);
+    int64_t issue = (uses.empty() ? 0 : *uses.begin()) - latency;
+    for (Value operand : op.getOperands()) {
+      if (!operand.getDefiningOp<arith::ConstantOp>()) {
+        wanted[operand].insert(issue);
+      }
+    }
   }
-  for (Type result : map.getResultTypes()) {
-    count += getNumLimbs(cast<BufferType>(result).getFormat()) ? 5 : 1;
+  for (auto [input, argument] : llvm::zip(map.getInputs(), body.getArguments())) {
+    if (auto sums = dyn_cast<AccType>(input.getType())) {
+      count += getNumLimbs(sums.getFormat()) ? 3 : 1;
+      count += wanted[argument].empty() ? 0 : unsigned(wanted[argument].size() - 1);
+    } else if (getNumLimbs(cast<BufferType>(input.getType()).getFormat())) {
+      count += unsigned(wanted[argument].size()); // integers become f32
+    }
   }
   return count;
 }
 
 /// The one user of all results of `map`, if it is a map that can take it in.
-MapOp getConsumer(MapOp map, unsigned maxAlus) {
+MapOp getConsumer(MapOp map) {
   Operation *only = nullptr;
   for (Value result : map.getResults()) {
     if (cast<BufferType>(result.getType()).getFormat() != Format::F32) {
@@ -56,10 +85,12 @@ MapOp getConsumer(MapOp map, unsigned maxAlus) {
   auto from = cast<BufferType>(map.getResult(0).getType());
   auto to = cast<BufferType>(consumer.getResult(0).getType());
   bool same = from.getRows() == to.getRows() && from.getColumns() == to.getColumns();
-  return same && countAlus(map) + countAlus(consumer) <= maxAlus ? consumer : MapOp();
+  return same ? consumer : MapOp();
 }
 
-void fuse(MapOp map, MapOp consumer) {
+/// Joins both, unless the joint program needs more ALUs than there are; returns
+/// what stands in the consumer's place.
+MapOp fuse(MapOp map, MapOp consumer, const ::lpu::Target &target) {
   OpBuilder builder(consumer);
   SmallVector<Value> inputs(map.getInputs());
   for (Value input : consumer.getInputs()) {
@@ -99,9 +130,16 @@ void fuse(MapOp map, MapOp consumer) {
     }
   }
   builder.clone(*copy(consumer), mapping);
+  // One row leaves an ALU after a few cycles.
+  bool isBusy = cast<BufferType>(fused.getResult(0).getType()).getRows() > 1;
+  if (countAlus(fused, target) > (isBusy ? 1 : 2) * target.alus()) {
+    fused.erase();
+    return consumer;
+  }
   consumer.replaceAllUsesWith(fused.getResults());
   consumer.erase();
   map.erase();
+  return fused;
 }
 
 struct FuseMaps : mlir::lpu::impl::FuseMapsPassBase<FuseMaps> {
@@ -118,11 +156,16 @@ struct FuseMaps : mlir::lpu::impl::FuseMapsPassBase<FuseMaps> {
       getOperation().emitOpError(std::string(target.status().message()));
       return signalPassFailure();
     }
-    // From the last map up: what it took in may now take in others.
-    SmallVector<MapOp> maps(getOperation().getOps<MapOp>());
-    for (MapOp map : llvm::reverse(maps)) {
-      if (MapOp consumer = getConsumer(map, target->alus())) {
-        fuse(map, consumer);
+    // From the first map down: what reads the same sums comes together first, so
+    // that these can be computed where they are used.
+    Operation *next = nullptr;
+    for (Operation *op = &getOperation().getBody().front().front(); op; op = next) {
+      next = op->getNextNode();
+      auto map = dyn_cast<MapOp>(op);
+      if (MapOp consumer = map ? getConsumer(map) : MapOp()) {
+        bool isNext = next == consumer;
+        MapOp result = fuse(map, consumer, *target);
+        next = isNext ? result.getOperation() : next;
       }
     }
   }

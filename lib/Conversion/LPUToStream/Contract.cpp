@@ -189,7 +189,7 @@ SmallVector<Lowering::Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_
 }
 
 bool Lowering::isComputedByUser(ContractOp op) {
-  if (!op.getResult().hasOneUse() || op.getSplit() || op.getMerge()) {
+  if (!op.getResult().hasOneUse()) {
     return false;
   }
   auto map = dyn_cast<mlir::lpu::MapOp>(*op.getResult().getUsers().begin());
@@ -278,12 +278,21 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   if (isComputedByUser(op)) {
     return success();
   }
-  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
   int64_t rows = op.getMerge() ? op.getResult().getType().getRows()
                                : op.getActivations().getType().getRows();
+  FailureOr<std::vector<AccumulatorTile>> tiles = emitTiles(op, {0, rows});
+  if (failed(tiles)) {
+    return failure();
+  }
+  tilesOf[op.getResult()] = std::move(*tiles);
+  return success();
+}
+
+FailureOr<std::vector<AccumulatorTile>> Lowering::emitTiles(ContractOp op, RowBlock block) {
+  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
   std::vector<AccumulatorTile> result;
   for (int64_t n = 0; n < shape.tiles; ++n) {
-    FailureOr<AccumulatorTile> tile = emitTile(op, n, {0, rows});
+    FailureOr<AccumulatorTile> tile = emitTile(op, n, block);
     if (failed(tile)) {
       return failure();
     }
@@ -294,11 +303,10 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
     std::vector<AccumulatorTile> tiles;
     for (int64_t v = 0; v < op.getResult().getType().getVectors(target.lanes()); ++v) {
       AccumulatorTile tile = result[size_t(v % shape.tiles)];
-      tile.first += v / shape.tiles * rows;
+      tile.first += v / shape.tiles * block.count;
       tiles.push_back(tile);
     }
     result = std::move(tiles);
   }
-  tilesOf[op.getResult()] = std::move(result);
-  return success();
+  return result;
 }

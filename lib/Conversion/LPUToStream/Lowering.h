@@ -54,7 +54,12 @@ private:
   /// Chains for the sums of one N tile and row block.
   mlir::FailureOr<AccumulatorTile> emitTile(mlir::lpu::ContractOp op, int64_t n,
                                             RowBlock rows);
+  /// Those of every vector of a row.
+  mlir::FailureOr<std::vector<AccumulatorTile>> emitTiles(mlir::lpu::ContractOp op,
+                                                          RowBlock rows);
   mlir::LogicalResult lowerMap(mlir::lpu::MapOp op);
+  /// Rows of sums that one row of activations makes.
+  int64_t getRowsPerActivation(mlir::lpu::ContractOp op);
   /// Rows that a map computes at once.
   int64_t getBlockRows(mlir::lpu::MapOp op);
   /// Regions, images and bindings of the host.

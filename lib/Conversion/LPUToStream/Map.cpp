@@ -60,6 +60,13 @@ public:
       : op(op), nodes(nodes), firstRow(block.first), vector(vector), tiles(tiles),
         target(lowering.target), chain(lowering.program, op.getLoc(), name, target),
         rows(block.count) {
+    resultRows = cast<BufferType>(op.getResult(0).getType()).getRows();
+    for (Value input : op.getInputs()) {
+      auto buffer = dyn_cast<BufferType>(input.getType());
+      if (buffer && buffer.getRows() != 1) {
+        group = std::max(group, resultRows / buffer.getRows());
+      }
+    }
     // A plane emits one accumulator a cycle.
     std::map<unsigned, int64_t> emissions;
     for (const auto &[input, tile] : tiles) {
@@ -143,8 +150,10 @@ private:
     return cycle;
   }
 
-  /// One issue a row.
-  Repeated each() const { return {rows, period, 1, 0}; }
+  /// One issue a row; rows that share a row of some input are the inner ones.
+  Repeated each() const {
+    return {group, period, rows / group, group * period};
+  }
   unsigned vxm() const { return target.vxmColumn(); }
 
   BufferType getResultType(const MapNode &node) {
@@ -167,7 +176,7 @@ private:
     for (auto [index, byte] : llvm::enumerate(getResultPlacement(node))) {
       chain.writeFrom(vxm(), node.time + node.latency, flow, int64_t(index),
                       unsigned(byte.slice), byte.bank, byte.first + firstRow * vectors + vector,
-                      each(), {{"w_addr", {0, vectors}}});
+                      each(), {{"w_addr", {group * vectors, vectors}}});
     }
   }
 
@@ -233,7 +242,10 @@ private:
     // The same words in the same cycle come once.
     Value &flow = streams[{input, time}];
     if (!flow) {
-      flow = readRows(type, copies.front(), time, each(), firstRow, 0, 1);
+      int64_t shared = type.getRows() == 1 ? 1 : resultRows / type.getRows();
+      flow = shared == group && group > 1
+                 ? readRows(type, copies.front(), time, each(), firstRow / group, 1, 0)
+                 : readRows(type, copies.front(), time, each(), firstRow, group, 1);
     }
     fields.set(letter, "stream")
         .set((letter + "_type").str(), getStreamType(type.getFormat()))
@@ -243,8 +255,8 @@ private:
     return success();
   }
 
-  /// The vector of every row from `start` on, one a step of `repeated`: rows step
-  /// with the outer index when `outer` is 1, with the inner one when `inner` is.
+  /// The vector of every row from `start` on, one a step of `repeated`: `outer`
+  /// rows on with the outer index, `inner` with the inner one.
   Value readRows(BufferType type, const Placement &copy, int64_t cycle,
                  Repeated repeated, int64_t start, int64_t outer, int64_t inner) {
     int64_t vectors = type.getVectors(target.lanes());
@@ -291,6 +303,10 @@ private:
     bool isFloat = type.getFormat() == Format::F16;
     int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
     int64_t alu = target.latencies().alu();
+    if (!isFloat && group > 1) {
+      return op.emitOpError("has sums of limbs beside an input that serves several "
+                            "rows: no kernel yet");
+    }
     Repeated perLimb = isFloat ? each() : Repeated{limbs, 1, rows, period};
     int64_t arrival = cycle - getSumLatency(input);
     int64_t superlanes =
@@ -298,7 +314,7 @@ private:
                         : target.superlanes();
     std::array<int64_t, 2> steps{type.getRows() == 1 ? 0 : limbs, 1};
     if (isFloat) {
-      steps = {0, type.getRows() == 1 ? 0 : 1};
+      steps = {type.getRows() == 1 ? 0 : group, type.getRows() == 1 ? 0 : 1};
     }
 
     unsigned column = target.planeColumn(tile.plane);
@@ -372,6 +388,8 @@ private:
   const Target &target;
   ChainBuilder chain;
   int64_t rows, period = 1;
+  int64_t resultRows = 1; ///< of the whole map
+  int64_t group = 1;      ///< rows that share a row of an input
   std::vector<Value> results; ///< on the mesh, by node
   std::map<unsigned, std::set<int64_t>> emissionsOf; ///< slots of a period, by plane
   std::map<unsigned, SmallVector<Placement>> placementsOf;
@@ -396,6 +414,18 @@ LogicalResult Lowering::lowerMap(MapOp op) {
   int64_t blockRows = getBlockRows(op);
   for (int64_t first = 0; first < type.getRows(); first += blockRows) {
     RowBlock block{first, std::min(blockRows, type.getRows() - first)};
+    // Vectors of heads that are merged come together.
+    std::map<unsigned, std::vector<AccumulatorTile>> merged;
+    for (auto [index, input] : llvm::enumerate(op.getInputs())) {
+      auto contract = input.getDefiningOp<ContractOp>();
+      if (contract && contract.getMerge() && !tilesOf.contains(input)) {
+        FailureOr<std::vector<AccumulatorTile>> all = emitTiles(contract, block);
+        if (failed(all)) {
+          return failure();
+        }
+        merged[unsigned(index)] = std::move(*all);
+      }
+    }
     for (int64_t vector = 0; vector < vectors; ++vector) {
       std::map<unsigned, AccumulatorTile> tiles;
       SmallVector<std::pair<AccumulatorTile, int64_t>> own;
@@ -405,18 +435,26 @@ LogicalResult Lowering::lowerMap(MapOp op) {
           continue;
         }
         int64_t n = sums.getVectors(target.lanes()) == 1 ? 0 : vector;
+        int64_t count = block.count * std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()));
         auto computed = tilesOf.find(input);
         if (computed != tilesOf.end()) {
           tiles.insert({unsigned(index), computed->second[size_t(n)]});
           continue;
         }
+        if (merged.contains(unsigned(index))) {
+          tiles.insert({unsigned(index), merged[unsigned(index)][size_t(n)]});
+          own.push_back({tiles.at(unsigned(index)), count});
+          continue;
+        }
+        auto contract = input.getDefiningOp<ContractOp>();
+        int64_t unit = getRowsPerActivation(contract);
         FailureOr<AccumulatorTile> tile =
-            emitTile(input.getDefiningOp<ContractOp>(), n, block);
+            emitTile(contract, n, {block.first / unit, block.count / unit});
         if (failed(tile)) {
           return failure();
         }
         tiles.insert({unsigned(index), *tile});
-        own.push_back({*tile, block.count * std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()))});
+        own.push_back({*tile, count});
       }
       std::string chain = name + ".r" + std::to_string(first) + ".v" + std::to_string(vector);
       if (failed(VectorChain(op, *nodes, block, vector, tiles, *this, chain).run())) {
@@ -430,20 +468,35 @@ LogicalResult Lowering::lowerMap(MapOp op) {
   return success();
 }
 
+int64_t Lowering::getRowsPerActivation(ContractOp op) {
+  return op.getSplit() ? op.getResult().getType().getRows() /
+                             op.getActivations().getType().getRows()
+                       : 1;
+}
+
 // A quarter of a plane's accumulators a sum: one block is summed while another
-// is read, with two sums a map on one plane.
+// is read, with two sums a map on one plane. Blocks are whole rows of activations,
+// and of inputs that serve several rows.
 int64_t Lowering::getBlockRows(MapOp op) {
   int64_t rows = cast<BufferType>(op.getResult(0).getType()).getRows();
+  int64_t block = rows, unit = 1;
   for (Value input : op.getInputs()) {
-    auto sums = dyn_cast<AccType>(input.getType());
-    if (!sums) {
+    if (auto buffer = dyn_cast<BufferType>(input.getType())) {
+      unit = std::max(unit, buffer.getRows() == 1 ? 1 : rows / buffer.getRows());
       continue;
     }
+    auto sums = cast<AccType>(input.getType());
     if (tilesOf.contains(input)) {
-      return cast<BufferType>(op.getResult(0).getType()).getRows();
+      return rows;
     }
-    int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()));
-    rows = std::min(rows, std::max<int64_t>(1, target.accumulators() / (4 * limbs)));
+    auto contract = input.getDefiningOp<ContractOp>();
+    unit = std::max(unit, getRowsPerActivation(contract));
+    int64_t each = std::max(1u, mlir::lpu::getNumLimbs(sums.getFormat()));
+    if (contract.getMerge()) {
+      mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(contract, target.lanes());
+      each *= sums.getVectors(target.lanes()) / shape.tiles;
+    }
+    block = std::min(block, std::max<int64_t>(1, target.accumulators() / (4 * each)));
   }
-  return rows;
+  return std::min(rows, std::max(unit, block / unit * unit));
 }

@@ -103,20 +103,22 @@ LogicalResult Lowering::lowerAppend(mlir::lpu::AppendOp op) {
   // Straight: one vector an N tile; transposed: one row a group.
   int64_t count = transposed ? groups : vectors;
   int64_t step = transposed ? 1 : groups;
-  if (type.getRows() * type.getVectors(target.lanes()) != count) {
-    return op.emitOpError("expected a source of ") << count << " vectors, got " << type;
+  int64_t rows = op.getMap().getType().getRows();
+  if (type.getRows() * type.getVectors(target.lanes()) != rows * count) {
+    return op.emitOpError("expected a source of ")
+           << rows * count << " vectors, got " << type;
   }
   ChainBuilder chain(program, op.getLoc(), getName(op, "append"), target);
   unsigned vxm = target.vxmColumn();
-  Repeated repeated{count, 1, 1, 0};
+  Repeated repeated{count, 1, rows, count};
   SmallVector<Value> data, address;
   for (const auto &byte : *source) {
     data.push_back(chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank, byte.first,
-                                 repeated, {{"r_addr", {0, 1}}}));
+                                 repeated, {{"r_addr", {count, 1}}}));
   }
   for (const auto &byte : *map) {
-    address.push_back(
-        chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank, byte.first, repeated, {}));
+    address.push_back(chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank, byte.first,
+                                    repeated, {{"r_addr", {1, 0}}}));
   }
   Value at = chain.bundle(address);
   auto dir = cast<mlir::stream::FlowType>(at.getType()).getDirection();

@@ -156,10 +156,6 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     return op.emitOpError("expected a cache of 1 x positions x (heads * head size), "
                           "updated along its positions; others are not supported yet");
   }
-  if (rowsType.getDimSize(1) != 1) {
-    return op.emitOpError("updates ")
-           << rowsType.getDimSize(1) << " rows at once; one is supported yet";
-  }
   bool isKey = false, isValue = false;
   for (Operation *user : op.getResult().getUsers()) {
     auto attention = dyn_cast<AttentionOp>(user);
@@ -181,13 +177,14 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
   Value state = StateOp::create(b, tilesType, getInputName(argument.getArgNumber()),
                                 DenseI64ArrayAttr());
   values[op.getResult()] = state;
-  Value rows = map(b, values.lookup(op.getRows()), buffer({1, features}, Format::F16, width),
-                   1.0f, getFirst);
+  int64_t count = rowsType.getDimSize(1);
+  Value rows = map(b, values.lookup(op.getRows()),
+                   buffer({count, features}, Format::F16, width), 1.0f, getFirst);
   FailureOr<IndexExpr> position = getElement(op.getPositions(), 0, op);
   if (failed(position)) {
     return failure();
   }
-  IndexExpr p = *position, lane = IndexExpr::lane();
+  IndexExpr p = *position + IndexExpr::row(), lane = IndexExpr::lane();
   int64_t groups = tilesType.getRows() / kGroup + (tilesType.getRows() % kGroup != 0);
   int64_t vectors = isKey ? (positions - 1) / lanes + 1 : features / width;
   int64_t words = groups * vectors;
@@ -206,11 +203,11 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     auto weights = DenseElementsAttr::getFromRawBuffer(
         type, ArrayRef(reinterpret_cast<const char *>(ones.data()), ones.size() * 2));
     Value spread =
-        ContractOp::create(b, sums({groups, lanes}, Format::F16), rows, Value(), Value(),
+        ContractOp::create(b, sums({count * groups, lanes}, Format::F16), rows, Value(), Value(),
                            weights, width / kGroup, 0, DenseI64ArrayAttr());
-    rows = map(b, spread, buffer({groups, lanes}, Format::F16), 1.0f, getFirst);
+    rows = map(b, spread, buffer({count * groups, lanes}, Format::F16), 1.0f, getFirst);
   }
-  Value at = derive(b, isKey ? "key positions" : "value positions", word, {1, lanes},
+  Value at = derive(b, isKey ? "key positions" : "value positions", word, {count, lanes},
                     Format::I32);
   AppendOp::create(b, rows, at, state);
   return success();
@@ -231,17 +228,16 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
     return op.emitOpError("expected keys and values from caches: no other kernel yet");
   }
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
-  if (queryType.getDimSize(0) != 1 || queryType.getDimSize(1) != 1) {
-    return op.emitOpError("has ")
-           << queryType.getDimSize(0) * queryType.getDimSize(1)
-           << " query rows; one is supported yet";
+  if (queryType.getDimSize(0) != 1) {
+    return op.emitOpError("has a batch of ")
+           << queryType.getDimSize(0) << "; one is supported yet";
   }
   if (op.getMask()) {
     return op.emitOpError("has a mask: no kernel yet");
   }
   int64_t lanes = getTarget()->lanes();
   int64_t heads = int64_t(op.getQueryHeads()), kvHeads = int64_t(op.getKvHeads());
-  int64_t columns = queryType.getDimSize(2);
+  int64_t rows = queryType.getDimSize(1), columns = queryType.getDimSize(2);
   int64_t valueColumns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
   HeadLayout layout = HeadLayout::get(heads, kvHeads, columns / heads, lanes);
   HeadLayout valueLayout = HeadLayout::get(heads, kvHeads, valueColumns / heads, lanes);
@@ -261,25 +257,27 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   positions = std::min(positions, all);
 
   int64_t width = layout.getWidth();
-  Value query = map(b, values.lookup(op.getQuery()), buffer({1, columns}, Format::F16, width),
+  Value query = map(b, values.lookup(op.getQuery()), buffer({rows, columns}, Format::F16, width),
                     1.0f, getFirst);
-  Value scores = ContractOp::create(b, sums({heads, positions}, Format::F16), query, Value(),
+  Value scores = ContractOp::create(b, sums({rows * heads, positions}, Format::F16), query, Value(),
                                     keys, ElementsAttr(), layout.headsPerVector, 0,
                                     DenseI64ArrayAttr());
-  IndexExpr length = all;
+  IndexExpr length = op.getCausal() ? int64_t(op.getPastLength()) + rows : all;
   if (op.getKvLength()) {
     FailureOr<IndexExpr> given = getElement(op.getKvLength(), 0, op);
     if (failed(given)) {
       return failure();
     }
     length = *given;
-  } else if (op.getCausal()) {
-    length = int64_t(op.getPastLength()) + 1;
   }
-  IndexExpr at = IndexExpr::row() * lanes + IndexExpr::lane();
+  // Row i of a causal query sees all but the last rows - 1 - i positions.
+  int64_t vectors = (positions - 1) / lanes + 1;
+  IndexExpr at = IndexExpr::row() % vectors * lanes + IndexExpr::lane();
+  IndexExpr visible =
+      op.getCausal() ? length + (1 - rows) + IndexExpr::row() / vectors : length;
   constexpr int64_t kHidden = 0xc700; // bf16 of -32768
-  Value mask = derive(b, "positions in use", select(at < length, 0, kHidden),
-                      {1, positions}, Format::BF16);
+  Value mask = derive(b, "positions in use", select(at < visible, 0, kHidden),
+                      {op.getCausal() ? rows : 1, positions}, Format::BF16);
 
   float scale = op.getScale().convertToFloat();
   float softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0;
@@ -293,9 +291,11 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
     return math::FmaOp::create(inner, score, floatConstant(inner, scale * kLog2E), hidden);
   };
   constexpr double kStep = 26;
-  BufferType rowsType = buffer({heads, positions}, Format::F16);
+  BufferType rowsType = buffer({rows * heads, positions}, Format::F16);
   ValueRange windows = map(
-      b, {scores, mask}, {rowsType, rowsType, rowsType}, {1, 1, 1},
+      b, {scores, mask},
+      {rowsType, rowsType, rowsType, buffer({rows * heads, positions}, Format::F32)},
+      {1, 1, 1, 1},
       [&](ImplicitLocOpBuilder &inner, ValueRange in) {
         Value x = getLogits(inner, in[0], in[1]), half = floatConstant(inner, 0.5);
         SmallVector<Value> results;
@@ -303,19 +303,22 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
           Value part = math::FmaOp::create(inner, x, half, floatConstant(inner, offset));
           results.push_back(math::Exp2Op::create(inner, part));
         }
+        results.push_back(x);
         return results;
       });
+  Value logits = windows.back();
+  windows = windows.drop_back();
   windows[0].getDefiningOp<MapOp>().setUncounted(true);
 
   auto ones = DenseElementsAttr::get(
       RankedTensorType::get({positions, lanes}, b.getF16Type()), APFloat(APFloat::IEEEhalf(), 1));
   SmallVector<Value> totals;
   for (Value window : windows) {
-    totals.push_back(ContractOp::create(b, sums({heads, 1}, Format::F16), window, Value(),
+    totals.push_back(ContractOp::create(b, sums({rows * heads, 1}, Format::F16), window, Value(),
                                         Value(), ones, 0, 0, DenseI64ArrayAttr()));
   }
   Value largest =
-      map(b, totals, buffer({heads, 1}, Format::F32), 1.0f,
+      map(b, totals, buffer({rows * heads, 1}, Format::F32), 1.0f,
           [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
             Value total = in[1];
             total = math::FmaOp::create(inner, in[0],
@@ -326,22 +329,21 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
             return math::FmaOp::create(inner, log, floatConstant(inner, 2),
                                        floatConstant(inner, -14));
           });
-  Value weights = map(b, {scores, mask, largest}, rowsType, 1.0f,
+  Value weights = map(b, {logits, largest}, rowsType, 1.0f,
                       [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-                        Value x = getLogits(inner, in[0], in[1]);
-                        x = arith::SubFOp::create(inner, x, in[2]);
+                        Value x = arith::SubFOp::create(inner, in[0], in[1]);
                         return math::Exp2Op::create(inner, x);
                       });
 
   int64_t valueWidth = valueLayout.getWidth();
-  AccType resultSums = sums({1, valueColumns}, Format::F16, valueWidth);
+  AccType resultSums = sums({rows, valueColumns}, Format::F16, valueWidth);
   Value products =
       ContractOp::create(b, resultSums, weights, Value(), cached, ElementsAttr(), 0,
                          valueLayout.headsPerVector, DenseI64ArrayAttr());
   Value total = ContractOp::create(b, resultSums, weights, Value(), Value(), ones, 0,
                                    valueLayout.headsPerVector, DenseI64ArrayAttr());
   values[op.getResult()] =
-      map(b, {products, total}, buffer({1, valueColumns}, Format::F32, valueWidth), 1.0f,
+      map(b, {products, total}, buffer({rows, valueColumns}, Format::F32, valueWidth), 1.0f,
           [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
             // Where all is hidden, and in unused lanes, 0 / tiny = 0.
             Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
