@@ -88,8 +88,7 @@ MapOp getConsumer(MapOp map) {
   return same ? consumer : MapOp();
 }
 
-/// Joins both, unless the joint program needs more ALUs than there are; returns
-/// what stands in the consumer's place.
+/// Joins both; null when the joint program needs more ALUs than there are.
 MapOp fuse(MapOp map, MapOp consumer, const ::lpu::Target &target) {
   OpBuilder builder(consumer);
   SmallVector<Value> inputs(map.getInputs());
@@ -134,7 +133,7 @@ MapOp fuse(MapOp map, MapOp consumer, const ::lpu::Target &target) {
   bool isBusy = cast<BufferType>(fused.getResult(0).getType()).getRows() > 1;
   if (countAlus(fused, target) > (isBusy ? 1 : 2) * target.alus()) {
     fused.erase();
-    return consumer;
+    return {};
   }
   consumer.replaceAllUsesWith(fused.getResults());
   consumer.erase();
@@ -157,15 +156,23 @@ struct FuseMaps : mlir::lpu::impl::FuseMapsPassBase<FuseMaps> {
       return signalPassFailure();
     }
     // From the first map down: what reads the same sums comes together first, so
-    // that these can be computed where they are used.
-    Operation *next = nullptr;
-    for (Operation *op = &getOperation().getBody().front().front(); op; op = next) {
-      next = op->getNextNode();
-      auto map = dyn_cast<MapOp>(op);
-      if (MapOp consumer = map ? getConsumer(map) : MapOp()) {
+    // that these can be computed where they are used. A map with two users may have
+    // one afterwards.
+    for (bool changed = true; changed;) {
+      changed = false;
+      Operation *next = nullptr;
+      for (Operation *op = &getOperation().getBody().front().front(); op; op = next) {
+        next = op->getNextNode();
+        auto map = dyn_cast<MapOp>(op);
+        MapOp consumer = map ? getConsumer(map) : MapOp();
+        if (!consumer) {
+          continue;
+        }
         bool isNext = next == consumer;
-        MapOp result = fuse(map, consumer, *target);
-        next = isNext ? result.getOperation() : next;
+        if (MapOp fused = fuse(map, consumer, *target)) {
+          next = isNext ? fused.getOperation() : next;
+          changed = true;
+        }
       }
     }
   }

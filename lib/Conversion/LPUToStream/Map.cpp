@@ -152,7 +152,8 @@ private:
 
   /// One issue a row; rows that share a row of some input are the inner ones.
   Repeated each() const {
-    return {group, period, rows / group, group * period};
+    return group == 1 ? Repeated{rows, period, 1, 0}
+                      : Repeated{group, period, rows / group, group * period};
   }
   unsigned vxm() const { return target.vxmColumn(); }
 
