@@ -267,8 +267,10 @@ int64_t Reservations::chooseIds(const Chain &chain, int64_t start,
   size_t mark = streams.getMark();
   for (uint32_t k : order) {
     const ChainFlow &flow = chain.flows[k];
+    // Aligned, so that what is left takes flows of the same width.
+    uint32_t step = problem.streams % flow.width == 0 ? flow.width : 1;
     uint32_t first = 0;
-    for (; first + flow.width <= problem.streams; ++first) {
+    for (; first + flow.width <= problem.streams; first += step) {
       int64_t wait = tryIds(flow, start, first, mark);
       if (wait == 0) {
         break;

@@ -75,8 +75,9 @@ public:
   explicit Reservations(const ChainProblem &problem);
 
   /// Places `chain` at the first start >= `earliest` at which it fits; chooses
-  /// the lowest free ids and ALUs. Returns what there is too little of ("ALUs",
-  /// "streams") when it fits nowhere, else an empty text.
+  /// the lowest free ALUs and ids, those of wide flows aligned to their width. Returns
+  /// what there is too little of ("ALUs", "streams") when it fits nowhere, else an
+  /// empty text.
   std::string_view place(const Chain &chain, int64_t earliest,
                          ChainPlacement &placement);
 

@@ -183,7 +183,8 @@ private:
   }
 
   /// Tables that fit a bank lie there as a buffer does. Others get the outermost
-  /// neighbouring slices that have room, as few as will do, all banks of each.
+  /// neighbouring slices that have room: as few as will do, of one bank each while
+  /// that is enough, so that the slices keep room for weights.
   LogicalResult placeTable(TableOp op) {
     BufferType type = op.getResult().getType();
     int64_t vectors = type.getVectors(target.lanes());
@@ -219,28 +220,39 @@ private:
       }
     }
     int64_t banks = target.banks(), last = target.slicesPerSide();
-    for (int64_t size = 1; size <= last; ++size) {
-      for (int64_t first = last - size; first >= 0; --first) {
-        // Rows of a window; none is split.
-        int64_t each = llvm::divideCeil(rows, size * banks);
-        bool fits = true;
-        for (int64_t i = first; i < first + size; ++i) {
-          int64_t slice = target.slice(side, i);
-          fits &= !taken.contains(slice);
-          for (int64_t bank = 0; bank < banks; ++bank) {
-            fits &= words.fits(slice, bank, each * vectors);
+    auto place = [&](int64_t firstSlice, int64_t slices, int64_t firstBank, int64_t count) {
+      // Rows of a window; none is split.
+      int64_t each = llvm::divideCeil(rows, slices * count);
+      if ((slices * count - 1) * each >= rows) {
+        return false;
+      }
+      auto getBank = [&](int64_t k) {
+        return std::pair(target.slice(side, unsigned(firstSlice + k / count)),
+                         firstBank + k % count);
+      };
+      for (int64_t k = 0; k < slices * count; ++k) {
+        auto [slice, bank] = getBank(k);
+        if (taken.contains(slice) || !words.fits(slice, bank, each * vectors)) {
+          return false;
+        }
+      }
+      for (int64_t k = 0; k < slices * count; ++k) {
+        auto [slice, bank] = getBank(k);
+        int64_t mine = std::min(each, rows - k * each);
+        windows.push_back({byte, slice, bank, words.take(slice, bank, mine * vectors),
+                           k * each, mine});
+      }
+      return true;
+    };
+    for (int64_t count = 1; count <= banks; ++count) {
+      for (int64_t slices = 1; slices <= last; ++slices) {
+        for (int64_t first = last - slices; first >= 0; --first) {
+          for (int64_t bank = banks - count; bank >= 0; --bank) {
+            if (place(first, slices, bank, count)) {
+              return true;
+            }
           }
         }
-        if (!fits || (size * banks - 1) * each >= rows) {
-          continue;
-        }
-        for (int64_t k = 0; k < size * banks; ++k) {
-          int64_t slice = target.slice(side, first + k / banks), bank = k % banks;
-          int64_t mine = std::min(each, rows - k * each);
-          windows.push_back({byte, slice, bank, words.take(slice, bank, mine * vectors),
-                             k * each, mine});
-        }
-        return true;
       }
     }
     return false;

@@ -114,15 +114,19 @@ LogicalResult Lowering::gatherFromMany(GatherRowsOp op, const Placement &map,
   int64_t vectors = op.getTable().getType().getVectors(target.lanes());
   int64_t rows = op.getResult().getType().getRows();
   unsigned vxm = target.vxmColumn();
-  int64_t banks = 0;
+  int64_t firstBank = windows.front().bank, lastBank = firstBank;
   for (const TableWindow &window : windows) {
-    banks = std::max(banks, window.bank + 1);
+    firstBank = std::min(firstBank, window.bank);
+    lastBank = std::max(lastBank, window.bank);
   }
   auto getDistance = [&](const TableWindow &window) {
     return std::abs(int64_t(target.sliceColumn(unsigned(window.slice))) - int64_t(vxm));
   };
+  auto getIssue = [&](const TableWindow &window) {
+    return window.bank - firstBank + getDistance(window);
+  };
   auto getArrival = [&](const TableWindow &window) {
-    return window.bank + 2 * getDistance(window) + int64_t(target.latencies().gather());
+    return getIssue(window) + getDistance(window) + int64_t(target.latencies().gather());
   };
   SmallVector<TableWindow> ordered(windows);
   llvm::sort(ordered, [&](const TableWindow &a, const TableWindow &b) {
@@ -144,7 +148,8 @@ LogicalResult Lowering::gatherFromMany(GatherRowsOp op, const Placement &map,
       SmallVector<Value> address, words;
       for (const auto &byte : map) {
         address.push_back(chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank,
-                                        byte.first + row, {banks, 1, 1, 0}));
+                                        byte.first + row,
+                                        {lastBank - firstBank + 1, 1, 1, 0}));
       }
       Value at = chain.bundle(address);
       auto in = cast<mlir::stream::FlowType>(at.getType()).getDirection();
@@ -156,7 +161,7 @@ LogicalResult Lowering::gatherFromMany(GatherRowsOp op, const Placement &map,
         words.push_back(
             chain
                 .issue("mem", target.queueName({UnitKind::Mem, uint16_t(window.slice)}),
-                       window.bank + getDistance(window), fields, at, chain.flow(back, 1))
+                       getIssue(window), fields, at, chain.flow(back, 1))
                 .getResult(0));
       }
       Value word = chain.merge(words);

@@ -49,6 +49,21 @@ TEST(ListScheduler, HolesOfFlowsAreUsed) {
   EXPECT_EQ(scheduleOf(problem).chains[1].start, 1);
 }
 
+TEST(ListScheduler, WideFlowsAreAligned) {
+  // While one stream is taken for a cycle, a wide flow leaves room for another.
+  ChainProblem problem = makeProblem();
+  problem.streams = 4;
+  problem.chains = {makeChain("narrow", {}, {flowFrom(1, 6, 0)}),
+                    makeChain("wide", {}, {flowFrom(1, 6, 0, 20, 1, 2)}),
+                    makeChain("other", {}, {flowFrom(1, 6, 0, 20, 1, 2)}),
+                    makeChain("after", {issueOn(0, 0)})};
+  problem.dependences = {{0, 3, 50}};
+  Schedule schedule = scheduleOf(problem);
+  EXPECT_EQ(schedule.chains[1].start, 0);
+  EXPECT_EQ(schedule.chains[1].flowIds[0], 2u);
+  EXPECT_EQ(schedule.chains[2].start, 1);
+}
+
 TEST(ListScheduler, ResultsOfOneAluStayApart) {
   ChainProblem problem = makeProblem();
   problem.numAlus = 1;
