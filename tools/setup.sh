@@ -39,11 +39,13 @@ install_packages() {
   [ -z "$missing" ] || fail "still missing after apt-get install:" $missing
 }
 
-# Prints a Python 3.11: the wheels of python/requirements.txt are for it.
+# Prints a Python 3.11: the wheels of python/requirements.txt are for it. The one
+# of an active build/venv does not count, it is about to be removed.
 find_python() {
   local candidate
   for candidate in python3.11 python3 /usr/bin/python3.11; do
-    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    if "$candidate" -c 'import sys, venv, ensurepip
+sys.exit(sys.version_info[:2] != (3, 11) or sys.prefix == sys.argv[1])' "$venv" 2>/dev/null; then
       command -v "$candidate"
       return
     fi
@@ -55,6 +57,7 @@ find_python() {
 fingerprint() {
   echo "$root"
   sha256sum <"$requirements"
+  echo "paths: python build/python"
 }
 
 install_venv() {
@@ -66,8 +69,9 @@ install_venv() {
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
     --require-hashes --requirement "$requirements" ||
     fail "pip could not install python/requirements.txt"
-  # The package lpu runs from the source tree.
-  echo "$root/python" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lpu-source.pth"
+  # The package lpu runs from the source tree, with its extension from the build tree.
+  printf '%s\n' "$root/python" "$root/build/python" \
+    >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lpu-source.pth"
   fingerprint >"$stamp"
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 namespace lpu {
 namespace {
@@ -581,6 +582,18 @@ private:
 
 absl::StatusOr<Program> assemble(std::string_view text, std::string_view file) {
   return Assembler(text, file).run();
+}
+
+absl::StatusOr<Program> loadProgram(const std::string &path) {
+  if (!path.ends_with(".lpuasm")) {
+    return readProgram(path);
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot read"));
+  }
+  return assemble(text, path);
 }
 
 } // namespace lpu

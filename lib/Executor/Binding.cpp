@@ -248,36 +248,6 @@ absl::StatusOr<int64_t> evaluate(const DerivedInput &derived,
 }
 } // namespace
 
-int64_t HostTensor::numElements() const {
-  int64_t count = 1;
-  for (int64_t extent : shape) {
-    count *= extent;
-  }
-  return count;
-}
-
-unsigned lpu::elementBytes(ElementType type) {
-  switch (type) {
-  case F32:
-  case I32:
-    return 4;
-  case F16:
-  case BF16:
-  case I16:
-    return 2;
-  case I64:
-    return 8;
-  default:
-    return 1;
-  }
-}
-
-std::string_view lpu::elementTypeName(ElementType type) {
-  constexpr std::string_view kNames[] = {"f32", "f16", "bf16", "i8",  "u8",
-                                         "i16", "i32", "i64",  "bool"};
-  return unsigned(type) < std::size(kNames) ? kNames[type] : "?";
-}
-
 absl::StatusOr<IntegerInputs> executor::checkInputs(const Entry &entry,
                                                     const HostTensors &inputs) {
   IntegerInputs integers;

@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <optional>
 
 namespace lpu {
@@ -41,45 +40,12 @@ int fail(const std::string &message) {
   return 1;
 }
 
-/// NumPy's type string of `type`; bfloat16 has none.
-std::string_view npyDescr(ElementType type) {
-  switch (type) {
-  case F32:
-    return "<f4";
-  case F16:
-    return "<f2";
-  case I8:
-    return "|i1";
-  case U8:
-    return "|u1";
-  case I16:
-    return "<i2";
-  case I32:
-    return "<i4";
-  case I64:
-    return "<i8";
-  case BOOL:
-    return "|b1";
-  default:
-    return "";
-  }
-}
-
-std::optional<ElementType> elementTypeOf(std::string_view descr) {
-  for (ElementType type : {F32, F16, I8, U8, I16, I32, I64, BOOL}) {
-    if (npyDescr(type) == descr) {
-      return type;
-    }
-  }
-  return std::nullopt;
-}
-
 absl::StatusOr<HostTensor> readTensorFile(const std::string &path) {
   absl::StatusOr<NpyArray> array = readNpy(path);
   if (!array.ok()) {
     return array.status();
   }
-  std::optional<ElementType> type = elementTypeOf(array->descr);
+  std::optional<ElementType> type = parseNumpyType(array->descr);
   if (!type) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": no input has elements of type ", array->descr));
@@ -88,24 +54,12 @@ absl::StatusOr<HostTensor> readTensorFile(const std::string &path) {
 }
 
 absl::Status writeTensorFile(const HostTensor &tensor, const std::string &path) {
-  if (npyDescr(tensor.type).empty()) {
+  if (numpyTypeString(tensor.type).empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": NumPy has no type ", toAbsl(elementTypeName(tensor.type))));
   }
-  return writeNpy({std::string(npyDescr(tensor.type)), tensor.shape, tensor.bytes},
+  return writeNpy({std::string(numpyTypeString(tensor.type)), tensor.shape, tensor.bytes},
                   path);
-}
-
-absl::StatusOr<Program> load(const std::string &path) {
-  if (!path.ends_with(".lpuasm")) {
-    return readProgram(path);
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot read"));
-  }
-  return assemble(text, path);
 }
 
 absl::Status parseOptions(int argc, char **argv, Options &options) {
@@ -282,7 +236,7 @@ absl::Status run(const RunOptions &options, const Program &program, Executor &ex
 }
 
 absl::Status run(const Options &options) {
-  absl::StatusOr<Program> loaded = load(options.program);
+  absl::StatusOr<Program> loaded = loadProgram(options.program);
   if (!loaded.ok()) {
     return loaded.status();
   }

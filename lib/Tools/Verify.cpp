@@ -3,9 +3,7 @@
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Tools/Tools.h"
 #include "lpu/Verifier/Verifier.h"
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 namespace lpu {
 namespace {
@@ -18,18 +16,6 @@ constexpr const char *kUsage =
 int fail(const std::string &message) {
   std::cerr << "lpu-verify: " << message << "\n";
   return 1;
-}
-
-absl::StatusOr<Program> load(const std::string &path) {
-  if (!path.ends_with(".lpuasm")) {
-    return readProgram(path);
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
-    return absl::NotFoundError(path + ": cannot read");
-  }
-  return assemble(text, path);
 }
 
 } // namespace
@@ -53,7 +39,7 @@ int runVerify(int argc, char **argv) {
   if (input.empty()) {
     return fail(std::string("expected a program\n") + kUsage);
   }
-  absl::StatusOr<Program> program = load(input);
+  absl::StatusOr<Program> program = loadProgram(input);
   if (!program.ok()) {
     return fail(std::string(program.status().message()));
   }

@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "python"), str(ROOT / "tools")]
+# Last: the extension module of the build, where no environment of tools/setup.sh names it.
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "tools"), str(ROOT / "build" / "python")]

@@ -47,7 +47,8 @@ def mark_venv_ready(tree):
     binaries.mkdir(parents=True)
     (binaries / "python").write_text("#!/bin/sh\nexit 1\n")
     (binaries / "python").chmod(0o755)
-    (tree / "build/venv/.requirements-installed").write_text(f"{tree}\n{digest}")
+    (tree / "build/venv/.requirements-installed").write_text(
+        f"{tree}\n{digest}paths: python build/python\n")
 
 
 def test_without_root_names_packages_and_command(tree):

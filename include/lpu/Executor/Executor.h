@@ -11,6 +11,7 @@
 #include "lpu/Binary/Program.h"
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ struct HostTensor {
 unsigned elementBytes(ElementType type);
 /// "f32", "i64" ...
 std::string_view elementTypeName(ElementType type);
+/// NumPy's type string, "<f4" for F32; empty for BF16, which NumPy lacks.
+std::string_view numpyTypeString(ElementType type);
+std::optional<ElementType> parseNumpyType(std::string_view text);
 
 using HostTensors = std::map<std::string, HostTensor, std::less<>>;
 

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 # Name, version and hash, in pip's form.
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "checkpoint.txt"
+REQUIREMENTS = Path(__file__).resolve().parent / "checkpoint.txt"
 
 
 class DownloadError(Exception):
