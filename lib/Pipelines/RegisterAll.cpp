@@ -33,6 +33,7 @@ void registerAllPasses() {
   registerPipelines();
   mlir::registerPass([] { return createONNXToLPUPass(); });
   mlir::registerPass([] { return createTensorToKernelPass(); });
+  mlir::registerPass([] { return createDecomposeCompositesPass(); });
 }
 
 } // namespace lpu

@@ -14,6 +14,9 @@ std::unique_ptr<mlir::Pass> createONNXToLPUPass();
 /// What is in the way of converting `op`; empty when nothing is.
 std::string whyNotConvertible(mlir::onnx::NodeOp op);
 
+/// Composites of the tensor level -> linalg, one function at a time.
+std::unique_ptr<mlir::Pass> createDecomposeCompositesPass();
+
 /// Number formats of kernels.
 struct KernelOptions {
   /// int8 limbs of activations that enter the MXM, 1 to 3.

@@ -10,6 +10,7 @@ int runAssemble(int argc, char **argv);
 int runObjdump(int argc, char **argv);
 int runVerify(int argc, char **argv);
 int runRun(int argc, char **argv);
+int runHost(int argc, char **argv);
 int runOpt(int argc, char **argv);
 int runCompile(int argc, char **argv);
 int runTranslate(int argc, char **argv);

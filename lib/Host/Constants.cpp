@@ -1,0 +1,128 @@
+//===- Constants.cpp - Bytes of constants ---------------------------------===//
+
+#include "Constants.h"
+#include "lpu/Host/Host.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+
+namespace lpu::host {
+
+std::string getDescr(Type element) {
+  if (element.isInteger(1)) {
+    return "|b1";
+  }
+  unsigned bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 0;
+  if ((bits != 8 && bits != 16 && bits != 32 && bits != 64) || element.isBF16()) {
+    return "";
+  }
+  char kind = isa<FloatType>(element) ? 'f' : element.isUnsignedInteger() ? 'u' : 'i';
+  return std::string(bits == 8 ? "|" : "<") + kind + std::to_string(bits / 8);
+}
+
+std::optional<size_t> getBytes(RankedTensorType type) {
+  if (!type.hasStaticShape() || getDescr(type.getElementType()).empty()) {
+    return std::nullopt;
+  }
+  return size_t(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
+}
+
+NpyArray makeZeros(RankedTensorType type) {
+  return {getDescr(type.getElementType()),
+          {type.getShape().begin(), type.getShape().end()},
+          std::vector<uint8_t>(getBytes(type).value_or(0))};
+}
+
+/// The value that lpu.weight has with `int8_axis`.
+static std::vector<uint8_t> quantize(RankedTensorType type, int64_t axis, const uint8_t *data) {
+  size_t count = size_t(type.getNumElements()), inner = 1;
+  size_t size = size_t(type.getDimSize(axis));
+  for (int64_t d = axis + 1; d < type.getRank(); ++d) {
+    inner *= size_t(type.getDimSize(d));
+  }
+  std::vector<float> values(count), scales(size, 0);
+  std::memcpy(values.data(), data, count * sizeof(float));
+  for (size_t i = 0; i < count; ++i) {
+    float &scale = scales[i / inner % size];
+    scale = std::max(scale, std::fabs(values[i]));
+  }
+  for (float &scale : scales) {
+    scale = scale == 0 ? 1 : scale / 127;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    float scale = scales[i / inner % size];
+    values[i] = std::clamp(std::nearbyint(values[i] / scale), -127.0f, 127.0f) * scale;
+  }
+  std::vector<uint8_t> bytes(count * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+static FailureOr<Constant> fromElements(Operation *op, RankedTensorType type,
+                                        DenseElementsAttr elements) {
+  Constant constant;
+  size_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
+  auto append = [&](const APInt &bits) {
+    const char *raw = reinterpret_cast<const char *>(bits.getRawData());
+    constant.owned.insert(constant.owned.end(), raw, raw + bytes);
+  };
+  if (isa<FloatType>(type.getElementType())) {
+    for (const APFloat &value : elements.getValues<APFloat>()) {
+      append(value.bitcastToAPInt());
+    }
+  } else {
+    for (const APInt &value : elements.getValues<APInt>()) {
+      append(value);
+    }
+  }
+  return constant;
+}
+
+FailureOr<Constant> getConstant(Operation *op, mlir::onnx::WeightFiles &files) {
+  auto weight = dyn_cast<mlir::lpu::WeightOp>(op);
+  Attribute value = weight ? Attribute(weight.getValue())
+                           : Attribute(cast<arith::ConstantOp>(op).getValue());
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  std::optional<size_t> size = getBytes(type);
+  if (!size) {
+    return op->emitOpError("expected elements of 8, 16, 32 or 64 bits, got ") << type;
+  }
+  Constant constant;
+  if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(value)) {
+    auto bytes = files.getBytes(reference);
+    if (!bytes) {
+      return op->emitError(llvm::toString(bytes.takeError()));
+    }
+    constant.data = reinterpret_cast<const uint8_t *>(bytes->data());
+  } else if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
+    FailureOr<Constant> dense = fromElements(op, type, elements);
+    if (failed(dense)) {
+      return failure();
+    }
+    constant = std::move(*dense);
+  } else if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    ArrayRef<char> raw = resource.getData();
+    constant.owned.assign(raw.begin(), raw.end());
+  } else {
+    return op->emitOpError("expected elements or a reference to them, got ") << value;
+  }
+  if (!constant.data && constant.owned.size() != *size) {
+    return op->emitOpError("expected ") << *size << " bytes, got " << constant.owned.size();
+  }
+  const uint8_t *data = constant.data ? constant.data : constant.owned.data();
+  if (weight && weight.getInt8Axis()) {
+    constant = {nullptr, quantize(type, int64_t(*weight.getInt8Axis()), data)};
+  } else if (reinterpret_cast<uintptr_t>(data) % ((type.getElementTypeBitWidth() + 7) / 8)) {
+    // A model's own file may hold them anywhere; kernels want them aligned.
+    constant = {nullptr, std::vector<uint8_t>(data, data + *size)};
+  }
+  if (!constant.owned.empty()) {
+    constant.data = constant.owned.data();
+  }
+  return constant;
+}
+
+} // namespace lpu::host
