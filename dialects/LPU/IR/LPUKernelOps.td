@@ -196,8 +196,8 @@ def LPU_TableOp : LPU_KernelOp<"table", [Pure]> {
     `rows` x `columns` of f32 for an f32 buffer, int8 for `i8x1`, int32 for the
     other `i8xN`. A table may be larger than a bank: `windows` has a record (byte
     plane, slice, bank, first word, first row, rows) for each of its parts, those of
-    a plane in the order of their rows. The parts of a plane lie on one side of the
-    VXM, in neighbouring slices, in as many banks of each.
+    a plane in the order of their rows. The parts of a plane on one side of the
+    VXM lie in neighbouring slices, in as many banks of each.
   }];
   let arguments = (ins ElementsAttr:$value,
                        OptionalAttr<DenseI64ArrayAttr>:$windows);

@@ -176,15 +176,23 @@ private:
 
   static Side getOther(Side side) { return side == Side::West ? Side::East : Side::West; }
 
-  /// A gathered table's map comes from the other side.
-  Side getTableSide(GatherRowsOp op) {
-    auto table = op.getTable().getDefiningOp<TableOp>();
-    return table ? target.sliceSide(unsigned(slicesOf[table.getResult()].front())) : kTableSide;
+  /// Where the parts of a gathered table lie; each one's map comes from the other side.
+  llvm::SmallSetVector<Side, 2> getTableSides(GatherRowsOp op) {
+    llvm::SmallSetVector<Side, 2> sides;
+    if (auto table = op.getTable().getDefiningOp<TableOp>()) {
+      for (int64_t slice : slicesOf[table.getResult()]) {
+        sides.insert(target.sliceSide(unsigned(slice)));
+      }
+    } else {
+      sides.insert(kTableSide);
+    }
+    return sides;
   }
 
   /// Tables that fit a bank lie there as a buffer does. Others get the outermost
-  /// neighbouring slices that have room: as few as will do, of one bank each while
-  /// that is enough, so that the slices keep room for weights.
+  /// neighbouring slices that have room, on both sides where that can be: as few as
+  /// will do, of one bank each while that is enough, so that the slices keep room for
+  /// weights.
   LogicalResult placeTable(TableOp op) {
     BufferType type = op.getResult().getType();
     int64_t vectors = type.getVectors(target.lanes());
@@ -220,23 +228,26 @@ private:
       }
     }
     int64_t banks = target.banks(), last = target.slicesPerSide();
-    auto place = [&](int64_t firstSlice, int64_t slices, int64_t firstBank, int64_t count) {
+    auto place = [&](ArrayRef<Side> sides, int64_t firstSlice, int64_t slices,
+                     int64_t firstBank, int64_t count) {
+      int64_t perSide = slices * count, parts = perSide * int64_t(sides.size());
       // Rows of a window; none is split.
-      int64_t each = llvm::divideCeil(rows, slices * count);
-      if ((slices * count - 1) * each >= rows) {
+      int64_t each = llvm::divideCeil(rows, parts);
+      if ((parts - 1) * each >= rows) {
         return false;
       }
       auto getBank = [&](int64_t k) {
-        return std::pair(target.slice(side, unsigned(firstSlice + k / count)),
+        int64_t slice = firstSlice + k % perSide / count;
+        return std::pair(target.slice(sides[size_t(k / perSide)], unsigned(slice)),
                          firstBank + k % count);
       };
-      for (int64_t k = 0; k < slices * count; ++k) {
+      for (int64_t k = 0; k < parts; ++k) {
         auto [slice, bank] = getBank(k);
         if (taken.contains(slice) || !words.fits(slice, bank, each * vectors)) {
           return false;
         }
       }
-      for (int64_t k = 0; k < slices * count; ++k) {
+      for (int64_t k = 0; k < parts; ++k) {
         auto [slice, bank] = getBank(k);
         int64_t mine = std::min(each, rows - k * each);
         windows.push_back({byte, slice, bank, words.take(slice, bank, mine * vectors),
@@ -244,18 +255,21 @@ private:
       }
       return true;
     };
-    for (int64_t count = 1; count <= banks; ++count) {
-      for (int64_t slices = 1; slices <= last; ++slices) {
-        for (int64_t first = last - slices; first >= 0; --first) {
-          for (int64_t bank = banks - count; bank >= 0; --bank) {
-            if (place(first, slices, bank, count)) {
-              return true;
+    auto search = [&](ArrayRef<Side> sides) {
+      for (int64_t count = 1; count <= banks; ++count) {
+        for (int64_t slices = 1; slices <= last; ++slices) {
+          for (int64_t first = last - slices; first >= 0; --first) {
+            for (int64_t bank = banks - count; bank >= 0; --bank) {
+              if (place(sides, first, slices, bank, count)) {
+                return true;
+              }
             }
           }
         }
       }
-    }
-    return false;
+      return false;
+    };
+    return search({Side::West, Side::East}) || search(side);
   }
 
   Side getEmptierSide() {
@@ -360,8 +374,13 @@ private:
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
       if (auto gather = dyn_cast<GatherRowsOp>(user)) {
-        sides.insert(gather.getMap() == buffer ? getOther(getTableSide(gather))
-                                               : kTableSide);
+        if (gather.getMap() != buffer) {
+          sides.insert(kTableSide);
+          continue;
+        }
+        for (Side side : getTableSides(gather)) {
+          sides.insert(getOther(side));
+        }
       }
       if (auto append = dyn_cast<AppendOp>(user)) {
         // Data and map pass the VXM on their way to the tiles.

@@ -90,7 +90,7 @@ private:
                      const mlir::lpu::TableWindow &window,
                      const mlir::lpu::BytePlacement &to);
   mlir::LogicalResult gatherFromMany(mlir::lpu::GatherRowsOp op,
-                                     const mlir::lpu::Placement &map,
+                                     llvm::ArrayRef<mlir::lpu::Placement> maps,
                                      llvm::ArrayRef<mlir::lpu::TableWindow> windows,
                                      const mlir::lpu::BytePlacement &to);
   mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
