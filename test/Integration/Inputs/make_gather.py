@@ -1,5 +1,6 @@
-"""make_gather.py KIND V H N OUT.onnx: rows of a V x H table by N run-time indices;
-KIND float, or int8 with a scale a row, a column or for all (`row`, `column`, `all`);
+"""make_gather.py KIND V H N OUT.onnx [TYPE]: rows of a V x H table by N run-time indices;
+KIND float, or int8 with a scale a row, a column or for all (`row`, `column`, `all`); indices of
+TYPE, int64 unless given;
 and OUT.onnx.i.npy, OUT.onnx.y.npy. The first indices are 0, V - 1, -1 and -V."""
 import sys
 
@@ -8,9 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 kind, (height, width, count), out = sys.argv[1], map(int, sys.argv[2:5]), sys.argv[5]
+type_name = sys.argv[6] if len(sys.argv) > 6 else "int64"
 rng = np.random.default_rng(height + width)
 indices = rng.integers(0, height, (1, count))
 indices[0, : min(4, count)] = [0, height - 1, -1, -height][: min(4, count)]
+indices = indices.astype(type_name)
 nodes, initializers = [], []
 if kind == "float":
     table = rng.standard_normal((height, width)).astype(np.float32)
@@ -28,7 +31,7 @@ nodes.append(helper.make_node("Gather", ["table", "i"], ["y"], name="embed", axi
 graph = helper.make_graph(
     nodes,
     "gather",
-    [helper.make_tensor_value_info("i", TensorProto.INT64, [1, count])],
+    [helper.make_tensor_value_info("i", getattr(TensorProto, type_name.upper()), [1, count])],
     [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, count, width])],
     initializers,
 )
