@@ -34,11 +34,11 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(createCSEPass());
     break;
   case Level::Kernel:
-    manager.addNestedPass<func::FuncOp>(createTensorToKernelPass(options.kernels));
+    manager.addPass(createTensorToKernelPass(options.kernels));
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     break;
   case Level::Stream:
-    manager.addNestedPass<func::FuncOp>(mlir::lpu::createPlaceBuffersPass());
+    manager.addPass(mlir::lpu::createPlaceBuffersPass());
     manager.addPass(createLPUToStreamPass());
     manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
     break;

@@ -1,6 +1,6 @@
-// RUN: lpu-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(lpu-place-buffers),convert-lpu-to-stream)'
+// RUN: lpu-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(lpu-place-buffers,convert-lpu-to-stream)'
 
-// expected-error @+2 {{unknown target "tsp9"; known targets: ft32, tiny, tsp1}}
+// expected-error @+1 {{unknown target "tsp9"; known targets: ft32, tiny, tsp1}}
 module attributes {lpu.target = "tsp9"} {
   func.func @main() { return }
 }

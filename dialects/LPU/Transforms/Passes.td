@@ -14,11 +14,15 @@ def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 
-def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::func::FuncOp"> {
+def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::ModuleOp"> {
   let summary = "give every buffer and weight tile its SRAM words";
   let description = [{
-    Input: one entry at kernel level, `lpu.target` on the module. Output: every
+    Input: entries at kernel level, `lpu.target` on the module. Output: every
     op that makes a buffer, and every contraction's weights, has a `placement`.
+
+    Equal tables, weights and constants, and states of one name, lie once for all
+    entries. What entries compute lies in the same words, for one runs at a time;
+    words that nothing reads any more are taken again, as late as possible.
 
     Byte planes of buffers that one map reads or writes lie in different slices,
     so that they move in the same cycle; buffers prefer the slices next to the

@@ -6,6 +6,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
+#include <map>
 
 namespace mlir::lpu {
 #define GEN_PASS_DEF_PLACEBUFFERSPASS
@@ -21,71 +22,112 @@ using SliceSet = llvm::DenseSet<int64_t>;
 
 namespace {
 
-/// Words handed out of every (slice, bank), from word 0 on.
+/// Words of every (slice, bank). They are handed out going round, so that words that
+/// were given back are taken again as late as possible.
 class WordAllocator {
 public:
   explicit WordAllocator(const Target &target)
-      : target(target), used(target.numSlices() * target.banks(), 0) {}
+      : target(&target), states(target.numSlices() * target.banks()) {}
 
-  int64_t usedWords(int64_t slice, int64_t bank) const {
-    return used[slice * target.banks() + bank];
-  }
+  int64_t usedWords(int64_t slice, int64_t bank) const { return at(slice, bank).used; }
   bool fits(int64_t slice, int64_t bank, int64_t words) const {
-    return usedWords(slice, bank) + words <= target.wordsPerBank();
+    return fitsAhead(slice, bank, words) || find(at(slice, bank), 0, words) >= 0;
+  }
+  /// Whether `words` fit behind those that were handed out last.
+  bool fitsAhead(int64_t slice, int64_t bank, int64_t words) const {
+    return find(at(slice, bank), at(slice, bank).next, words) >= 0;
   }
   int64_t take(int64_t slice, int64_t bank, int64_t words) {
-    int64_t &next = used[slice * target.banks() + bank];
-    int64_t first = next;
-    next += words;
+    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
+    int64_t first = find(state, state.next, words);
+    first = first < 0 ? find(state, 0, words) : first;
+    state.used += words;
+    state.next = first + words;
+    state.taken[first] = first + words;
+    merge(state, first);
     return first;
+  }
+  void release(int64_t slice, int64_t bank, int64_t first, int64_t words) {
+    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
+    auto run = std::prev(state.taken.upper_bound(first));
+    int64_t last = run->second;
+    state.used -= words;
+    run->second = first;
+    if (run->first == first) {
+      state.taken.erase(run);
+    }
+    if (first + words < last) {
+      state.taken[first + words] = last;
+    }
   }
   int64_t totalUsed() const {
     int64_t total = 0;
-    for (int64_t words : used) {
-      total += words;
+    for (const State &state : states) {
+      total += state.used;
     }
     return total;
   }
 
 private:
-  const Target &target;
-  std::vector<int64_t> used;
+  struct State {
+    std::map<int64_t, int64_t> taken; ///< runs of words: first, past the last
+    int64_t used = 0, next = 0;
+  };
+  const State &at(int64_t slice, int64_t bank) const {
+    return states[size_t(slice * int64_t(target->banks()) + bank)];
+  }
+  /// The first word from `from` on with `words` free ones; -1 when there is none.
+  int64_t find(const State &state, int64_t from, int64_t words) const {
+    auto run = state.taken.upper_bound(from);
+    if (run != state.taken.begin()) {
+      from = std::max(from, std::prev(run)->second);
+    }
+    for (; run != state.taken.end() && run->first - from < words; ++run) {
+      from = run->second;
+    }
+    return from + words <= int64_t(target->wordsPerBank()) ? from : -1;
+  }
+  static void merge(State &state, int64_t first) {
+    auto run = state.taken.find(first);
+    if (run != state.taken.begin() && std::prev(run)->second == first) {
+      std::prev(run)->second = run->second;
+      run = std::prev(state.taken.erase(run));
+    }
+    auto following = std::next(run);
+    if (following != state.taken.end() && following->first == run->second) {
+      run->second = following->second;
+      state.taken.erase(following);
+    }
+  }
+
+  const Target *target;
+  std::vector<State> states;
 };
 
 class Placer {
 public:
-  Placer(func::FuncOp entry, const Target &target)
-      : entry(entry), target(target), words(target) {}
+  Placer(ModuleOp module, const Target &target)
+      : module(module), target(target), words(target) {}
 
   LogicalResult run() {
     // Tables first: they need many words in a row, in neighbouring slices; then stripes,
-    // which need 16 slices with room at once.
-    for (auto table : entry.getOps<TableOp>()) {
-      if (failed(placeTable(table))) {
-        return failure();
-      }
-    }
-    for (auto constant : entry.getOps<ConstantRowsOp>()) {
-      bool isTable = llvm::any_of(constant.getResult().getUsers(),
-                                  [](Operation *user) { return isa<GatherRowsOp>(user); });
-      if (isTable && failed(placeConstant(constant))) {
-        return failure();
-      }
-    }
-    WalkResult walked = entry.walk([&](Operation *op) {
-      LogicalResult placed = success();
-      if (auto contract = dyn_cast<ContractOp>(op)) {
-        placed = placeWeights(contract);
-      } else if (auto state = dyn_cast<StateOp>(op)) {
-        placed = placeState(state);
-      }
-      return failed(placed) ? WalkResult::interrupt() : WalkResult::advance();
-    });
-    if (walked.wasInterrupted()) {
+    // which need 16 slices with room at once, large ones first. All of it serves every
+    // entry, and so do constants.
+    if (failed(placeTables()) || failed(placeStripes())) {
       return failure();
     }
-    for (Operation &op : entry.getBody().front()) {
-      if (failed(placeResults(&op))) {
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      for (auto constant : entry.getOps<ConstantRowsOp>()) {
+        if (!constant.getPlacement() && failed(placeConstant(constant))) {
+          return failure();
+        }
+      }
+    }
+    // One entry runs at a time: what they compute takes the same words.
+    WordAllocator image = words;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      words = image;
+      if (failed(placeEntry(entry))) {
         return failure();
       }
     }
@@ -93,6 +135,111 @@ public:
   }
 
 private:
+  LogicalResult placeTables() {
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      for (auto table : entry.getOps<TableOp>()) {
+        if (failed(placeTable(table))) {
+          return failure();
+        }
+      }
+      for (auto constant : entry.getOps<ConstantRowsOp>()) {
+        bool isTable = llvm::any_of(constant.getResult().getUsers(), [](Operation *user) {
+          return isa<GatherRowsOp>(user);
+        });
+        if (isTable && failed(placeConstant(constant))) {
+          return failure();
+        }
+      }
+    }
+    return success();
+  }
+
+  LogicalResult placeStripes() {
+    // The widest first, then the longest.
+    SmallVector<std::pair<std::pair<bool, int64_t>, Operation *>> order;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      entry.walk([&](Operation *op) {
+        if (auto state = dyn_cast<StateOp>(op)) {
+          bool isWide = state.getResult().getType().getFormat() == Format::F16;
+          order.push_back({{isWide, getWords(state)}, op});
+          // In turn, so that keys and values of a layer lie apart.
+          if (sideOfState.insert({state.getNameAttr(), nextStateSide}).second) {
+            nextStateSide = getOther(nextStateSide);
+          }
+        } else if (auto contract = dyn_cast<ContractOp>(op); contract && !contract.getTiles()) {
+          ContractShape shape = getContractShape(contract, target.lanes());
+          order.push_back({{isF16(contract), shape.tiles * shape.groups}, op});
+        }
+      });
+    }
+    llvm::stable_sort(order, [](const auto &a, const auto &b) { return a.first > b.first; });
+    for (auto [size, op] : order) {
+      auto state = dyn_cast<StateOp>(op);
+      if (failed(state ? placeState(state) : placeWeights(cast<ContractOp>(op)))) {
+        return failure();
+      }
+    }
+    return success();
+  }
+
+  int64_t getWords(StateOp op) const {
+    TilesType type = op.getResult().getType();
+    int64_t width = type.getWidth() ? type.getWidth() : int64_t(target.lanes());
+    return llvm::divideCeil(type.getRows(), 16) *
+           llvm::divideCeil(type.getColumns(), width);
+  }
+
+  /// What the entry computes; words go back when nothing reads them any more.
+  LogicalResult placeEntry(func::FuncOp entry) {
+    llvm::DenseMap<Operation *, SmallVector<Value>> lastReads;
+    for (Operation &op : entry.getBody().front()) {
+      if (!isa<MapOp, PermuteOp, GatherRowsOp>(op)) {
+        continue;
+      }
+      for (Value result : op.getResults()) {
+        if (Operation *last = getLastRead(result)) {
+          lastReads[last].push_back(result);
+        }
+      }
+    }
+    for (Operation &op : entry.getBody().front()) {
+      if (failed(placeResults(&op))) {
+        return failure();
+      }
+      for (Value buffer : lastReads.lookup(&op)) {
+        release(buffer);
+      }
+    }
+    return success();
+  }
+
+  /// The last operation that reads `buffer`; null for an output. A contraction reads
+  /// its activations where its sums are used.
+  static Operation *getLastRead(Value buffer) {
+    Operation *last = buffer.getDefiningOp();
+    auto add = [&](Operation *user) {
+      last = last->isBeforeInBlock(user) ? user : last;
+    };
+    for (Operation *user : buffer.getUsers()) {
+      if (isa<StoreOutputOp>(user)) {
+        return nullptr;
+      }
+      add(user);
+      if (auto contract = dyn_cast<ContractOp>(user)) {
+        llvm::for_each(contract.getResult().getUsers(), add);
+      }
+    }
+    return last;
+  }
+
+  void release(Value buffer) {
+    auto type = cast<BufferType>(buffer.getType());
+    int64_t count = type.getRows() * type.getVectors(target.lanes());
+    for (const BytePlacement &byte : bytesOf[buffer]) {
+      words.release(byte.slice, byte.bank, byte.first, count);
+    }
+  }
+
   static bool isF16(ContractOp op) {
     return op.getActivations().getType().getFormat() == Format::F16;
   }
@@ -155,21 +302,28 @@ private:
   /// The states of an entry take the sides in turn.
   LogicalResult placeState(StateOp op) {
     TilesType type = op.getResult().getType();
+    auto [known, isNew] = states.insert({op.getNameAttr(), op});
+    if (!isNew) {
+      if (known->second.getResult().getType() != type) {
+        return op.emitOpError("state '")
+               << op.getName() << "' is " << type << " here and "
+               << known->second.getResult().getType() << " in another entry";
+      }
+      op.setPlacementAttr(known->second.getPlacementAttr());
+      return success();
+    }
     const auto *format = target.format(type.getFormat() == Format::F16 ? "f16" : "i8");
     if (!format) {
       return op.emitOpError("target ")
              << target.name() << " has no " << stringifyFormat(type.getFormat()) << " format";
     }
-    int64_t width = type.getWidth() ? type.getWidth() : int64_t(target.lanes());
-    int64_t count = llvm::divideCeil(type.getRows(), 16) *
-                    llvm::divideCeil(type.getColumns(), width);
-    std::optional<Stripe> stripe = findStripe(target.innerPlane(nextStateSide), count,
+    int64_t count = getWords(op);
+    std::optional<Stripe> stripe = findStripe(target.innerPlane(sideOfState.lookup(op.getNameAttr())), count,
                                               format->streams(), SliceSet());
     if (!stripe) {
       return emitDoesNotFit(op, "state of " + Twine(count) + " words in " +
                                     Twine(format->streams()) + " slices");
     }
-    nextStateSide = nextStateSide == Side::West ? Side::East : Side::West;
     op.setPlacementAttr(encodeStripes(op.getContext(), {*stripe}));
     return success();
   }
@@ -195,6 +349,13 @@ private:
   /// weights.
   LogicalResult placeTable(TableOp op) {
     BufferType type = op.getResult().getType();
+    TableOp &known = tables[{op.getValue(), type}];
+    if (known) {
+      op.setWindowsAttr(known.getWindowsAttr());
+      slicesOf[op.getResult()] = slicesOf[known.getResult()];
+      return success();
+    }
+    known = op;
     int64_t vectors = type.getVectors(target.lanes());
     Side side = getEmptierSide();
     SmallVector<TableWindow> windows;
@@ -328,7 +489,28 @@ private:
     return std::nullopt;
   }
 
+  /// An equal constant serves where it lies on the right side, in slices that are free
+  /// for `op`.
   LogicalResult placeConstant(ConstantRowsOp op) {
+    auto &equal = constants[{op.getValue(), op.getResult().getType()}];
+    SmallVector<Side> sides = getNeededSides(op.getResult());
+    SliceSet conflicts = getConflicts(op.getResult());
+    for (ConstantRowsOp other : equal) {
+      ArrayRef<int64_t> slices = slicesOf[other.getResult()];
+      bool isFree = llvm::none_of(
+          slices, [&](int64_t slice) { return conflicts.contains(slice); });
+      bool hasSides = llvm::all_of(sides, [&](Side side) {
+        return llvm::any_of(
+            slices, [&](int64_t slice) { return target.sliceSide(unsigned(slice)) == side; });
+      });
+      if (isFree && hasSides) {
+        SmallVector<int64_t> copy(slices);
+        slicesOf[op.getResult()] = copy;
+        op.setPlacementAttr(other.getPlacementAttr());
+        return success();
+      }
+    }
+    equal.push_back(op);
     return placeOne(op, op.getResult(), getSides(op.getResult()),
                     [&](DenseI64ArrayAttr a) { op.setPlacementAttr(a); });
   }
@@ -371,6 +553,16 @@ private:
   /// Sides on which `buffer` is read: those of the planes that contract it;
   /// for the VXM any side will do. Scales of a contraction are read by the VXM.
   SmallVector<Side> getSides(Value buffer) {
+    SmallVector<Side> sides = getNeededSides(buffer);
+    if (sides.empty()) {
+      // Alternate, so that both directions carry operands to the VXM.
+      sides.push_back(nextSide);
+      nextSide = nextSide == Side::West ? Side::East : Side::West;
+    }
+    return sides;
+  }
+
+  SmallVector<Side> getNeededSides(Value buffer) {
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
       if (auto gather = dyn_cast<GatherRowsOp>(user)) {
@@ -396,11 +588,6 @@ private:
       for (const Stripe &stripe : getStripes(contract)) {
         sides.insert(target.planeSide(unsigned(stripe.plane)));
       }
-    }
-    if (sides.empty()) {
-      // Alternate, so that both directions carry operands to the VXM.
-      sides.insert(nextSide);
-      nextSide = nextSide == Side::West ? Side::East : Side::West;
     }
     SmallVector<Side> sorted(sides.begin(), sides.end());
     llvm::sort(sorted);
@@ -464,6 +651,7 @@ private:
         }
         conflicts.insert(byte->slice);
         slicesOf[buffer].push_back(byte->slice);
+        bytesOf[buffer].push_back(*byte);
         copy.push_back(*byte);
       }
       copies.push_back(std::move(copy));
@@ -472,18 +660,20 @@ private:
     return success();
   }
 
-  /// The emptiest bank of the nearest slices without a conflict.
-  std::optional<BytePlacement>
-  findByte(Side side, int64_t count,
-           const SliceSet &conflicts) {
-    for (int64_t i = 0; i < target.slicesPerSide(); ++i) {
-      int64_t slice = target.slice(side, i);
-      if (conflicts.contains(slice)) {
-        continue;
-      }
-      for (int64_t bank = target.banks() - 1; bank >= 0; --bank) {
-        if (words.fits(slice, bank, count)) {
-          return BytePlacement{slice, bank, words.take(slice, bank, count)};
+  /// The nearest slice without a conflict, in a bank whose words were not in use
+  /// before, while there are such.
+  std::optional<BytePlacement> findByte(Side side, int64_t count,
+                                        const SliceSet &conflicts) {
+    for (bool isAhead : {true, false}) {
+      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
+        int64_t slice = target.slice(side, unsigned(i));
+        if (conflicts.contains(slice)) {
+          continue;
+        }
+        for (int64_t bank = target.banks() - 1; bank >= 0; --bank) {
+          if (isAhead ? words.fitsAhead(slice, bank, count) : words.fits(slice, bank, count)) {
+            return BytePlacement{slice, bank, words.take(slice, bank, count)};
+          }
         }
       }
     }
@@ -498,9 +688,14 @@ private:
            << " words of " << target.name() << " are taken";
   }
 
-  func::FuncOp entry;
+  ModuleOp module;
   const Target &target;
   WordAllocator words;
+  llvm::DenseMap<Attribute, StateOp> states; ///< by name
+  llvm::DenseMap<Attribute, Side> sideOfState;
+  llvm::DenseMap<std::pair<Attribute, Type>, TableOp> tables;
+  llvm::DenseMap<std::pair<Attribute, Type>, SmallVector<ConstantRowsOp>> constants;
+  llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   /// Stripes by weights and columns of a tile.
   llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
@@ -512,9 +707,7 @@ private:
 
 struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
   void runOnOperation() override {
-    auto module = getOperation()->getParentOfType<ModuleOp>();
-    auto name = module ? module->getAttrOfType<StringAttr>("lpu.target")
-                       : StringAttr();
+    auto name = getOperation()->getAttrOfType<StringAttr>("lpu.target");
     if (!name) {
       getOperation().emitOpError("expected `lpu.target` on the module");
       return signalPassFailure();

@@ -4,6 +4,7 @@
 #include "Lowering.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/DenseSet.h"
+#include <map>
 #include <set>
 
 using namespace lpu;
@@ -23,7 +24,12 @@ namespace {
 class MemoryEmitter {
 public:
   MemoryEmitter(func::FuncOp entry, const Target &target)
-      : entry(entry), target(target), builder(entry) {}
+      : entry(entry), target(target), builder(entry) {
+    // Entries share the words of the image.
+    for (auto op : entry->getParentOfType<ModuleOp>().getOps<lpuisa::ImageOp>()) {
+      written.insert({int64_t(op.getSlice()), int64_t(op.getBank()), int64_t(op.getFirst())});
+    }
+  }
 
   LogicalResult run() {
     for (auto store : entry.getOps<StoreOutputOp>()) {
@@ -40,7 +46,7 @@ public:
                              store.getShape());
       } else if (auto map = dyn_cast<MapOp>(op)) {
         for (Value value : map.getResults()) {
-          emitRegions(op, value, outputs.contains(value) ? "output" : "scratch", "");
+          emitComputed(op, value);
         }
       } else if (auto constant = dyn_cast<ConstantRowsOp>(op)) {
         emitConstant(constant);
@@ -49,8 +55,7 @@ public:
       } else if (auto contract = dyn_cast<ContractOp>(op)) {
         result = contract.getTiles() ? success() : emitWeights(contract);
       } else if (isa<mlir::lpu::PermuteOp, mlir::lpu::GatherRowsOp>(op)) {
-        emitRegions(op, op.getResult(0),
-                    outputs.contains(op.getResult(0)) ? "output" : "scratch", "");
+        emitComputed(op, op.getResult(0));
       } else if (auto integers = dyn_cast<mlir::lpu::IntegerInputOp>(op)) {
         result = emitIntegers(integers);
       } else if (auto derived = dyn_cast<mlir::lpu::DeriveOp>(op)) {
@@ -62,6 +67,7 @@ public:
         return failure();
       }
     }
+    emitScratch();
     return success();
   }
 
@@ -86,6 +92,34 @@ private:
         lpuisa::RegionOp::create(builder, op.getLoc(), entry.getSymName(), kind,
                                  getLabel(op, label), byte.slice, byte.bank,
                                  byte.first, type.getRows() * getVectors(type));
+      }
+    }
+  }
+
+  void emitComputed(Operation &op, Value buffer) {
+    if (outputs.contains(buffer)) {
+      return emitRegions(op, buffer, "output", "");
+    }
+    auto type = cast<BufferType>(buffer.getType());
+    int64_t count = type.getRows() * getVectors(type);
+    for (const Placement &copy : getPlacements(buffer)) {
+      for (const auto &byte : copy) {
+        scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + count});
+      }
+    }
+  }
+
+  /// Buffers may follow one another in the same words: one region for each run.
+  void emitScratch() {
+    for (auto &[at, runs] : scratch) {
+      llvm::sort(runs);
+      for (size_t k = 0; k < runs.size();) {
+        auto [first, last] = runs[k++];
+        for (; k < runs.size() && runs[k].first <= last; ++k) {
+          last = std::max(last, runs[k].second);
+        }
+        lpuisa::RegionOp::create(builder, entry.getLoc(), entry.getSymName(), "scratch",
+                                 "scratch", at.first, at.second, first, last - first);
       }
     }
   }
@@ -122,6 +156,9 @@ private:
   /// Words of one bank as `weights` of the image.
   void emitImage(Operation &op, StringRef label, int64_t slice, int64_t bank,
                  int64_t first, std::vector<uint8_t> bytes) {
+    if (!written.insert({slice, bank, first}).second) {
+      return; // shared
+    }
     int64_t count = int64_t(bytes.size()) / target.lanes();
     auto type = RankedTensorType::get({count, int64_t(target.lanes())},
                                       builder.getI8Type());
@@ -224,6 +261,9 @@ private:
                                type.getWidth() ? type.getWidth() : target.lanes());
     for (const auto &stripe : mlir::lpu::decodeStripes(op.getPlacementAttr())) {
       for (const auto &at : stripe.slices) {
+        if (!written.insert({at.slice, at.bank, at.first}).second) {
+          continue; // shared
+        }
         lpuisa::ImageOp::create(builder, op.getLoc(), "state", op.getName(), at.slice,
                                 at.bank, at.first, words, ElementsAttr());
       }
@@ -245,10 +285,8 @@ private:
     SmallVector<mlir::lpu::Stripe> stripes =
         mlir::lpu::decodeStripes(op.getPlacementAttr());
     for (auto [s, stripe] : llvm::enumerate(stripes)) {
-      if (!written
-               .insert({stripe.slices.front().slice, stripe.slices.front().bank,
-                        stripe.slices.front().first})
-               .second) {
+      const auto &front = stripe.slices.front();
+      if (written.contains({front.slice, front.bank, front.first})) {
         continue; // shared with an earlier contraction
       }
       for (auto [j, at] : llvm::enumerate(stripe.slices)) {
@@ -289,7 +327,9 @@ private:
   const Target &target;
   OpBuilder builder;
   llvm::DenseSet<Value> outputs;
-  std::set<std::tuple<int64_t, int64_t, int64_t>> written; ///< stripes of weights
+  std::set<std::tuple<int64_t, int64_t, int64_t>> written; ///< words of the image
+  /// First and past the last word of what the entry computes, by slice and bank.
+  std::map<std::pair<int64_t, int64_t>, std::vector<std::pair<int64_t, int64_t>>> scratch;
 };
 
 } // namespace

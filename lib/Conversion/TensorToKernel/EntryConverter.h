@@ -30,10 +30,23 @@ Extent getExtent(mlir::Type type);
 int64_t getLevels(unsigned limbs);
 mlir::lpu::Format getFormat(unsigned limbs);
 
+/// Constants of all entries, by content: equal ones are one attribute, so that they
+/// lie in SRAM once.
+class ConstantPool {
+public:
+  /// `raw` as elements of `type`; `name` for its text.
+  mlir::ElementsAttr get(mlir::RankedTensorType type, llvm::ArrayRef<char> raw,
+                         size_t alignment, llvm::StringRef name);
+
+private:
+  std::map<std::tuple<const void *, uint64_t, uint64_t>, mlir::ElementsAttr> known;
+};
+
 class EntryConverter {
 public:
-  EntryConverter(mlir::func::FuncOp entry, const ::lpu::KernelOptions &options)
-      : entry(entry), options(options),
+  EntryConverter(mlir::func::FuncOp entry, const ::lpu::KernelOptions &options,
+                 ConstantPool &constants)
+      : entry(entry), options(options), constants(constants),
         files(entry->getParentOfType<mlir::ModuleOp>()) {}
 
   mlir::LogicalResult run();
@@ -119,6 +132,7 @@ private:
 
   mlir::func::FuncOp entry;
   ::lpu::KernelOptions options;
+  ConstantPool &constants;
   mlir::onnx::WeightFiles files;
   llvm::DenseMap<mlir::Value, mlir::Value> values; ///< tensor -> buffer or sums
   std::map<std::pair<const void *, float>, mlir::Value> limbsOf; ///< by scale

@@ -66,9 +66,9 @@ Value EntryConverter::table(ImplicitLocOpBuilder &b, ArrayRef<T> data, BufferTyp
   Type element = std::is_same_v<T, float> ? Type(b.getF32Type())
                                           : Type(b.getIntegerType(8 * sizeof(T)));
   ArrayRef<char> raw(reinterpret_cast<const char *>(data.data()), data.size() * sizeof(T));
-  auto value = DenseResourceElementsAttr::get(
-      RankedTensorType::get({type.getRows(), type.getColumns()}, element), "table",
-      HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, alignof(T)));
+  ElementsAttr value = constants.get(
+      RankedTensorType::get({type.getRows(), type.getColumns()}, element), raw, alignof(T),
+      "table");
   return TableOp::create(b, type, value, DenseI64ArrayAttr());
 }
 template Value EntryConverter::table<float>(ImplicitLocOpBuilder &, ArrayRef<float>, BufferType);

@@ -13,6 +13,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace mlir::lpu;
@@ -56,6 +57,18 @@ Format getFormat(unsigned limbs) {
   default:
     return Format::I8x4;
   }
+}
+
+ElementsAttr ConstantPool::get(RankedTensorType type, ArrayRef<char> raw, size_t alignment,
+                               StringRef name) {
+  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
+      ArrayRef(reinterpret_cast<const uint8_t *>(raw.data()), raw.size()));
+  ElementsAttr &value = known[{type.getAsOpaquePointer(), hash.high64, hash.low64}];
+  if (!value) {
+    value = DenseResourceElementsAttr::get(
+        type, name, HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, alignment));
+  }
+  return value;
 }
 } // namespace lpu::tensor_lowering
 
@@ -209,8 +222,7 @@ LogicalResult EntryConverter::convertMatmul(ImplicitLocOpBuilder &b, linalg::Mat
                      ordered.values.size());
   values[op.getResult(0)] = contract(
       b, limbs,
-      DenseResourceElementsAttr::get(
-          type, "weights", HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, 1)),
+      constants.get(type, raw, 1, "weights"),
       ordered.scales, sums(result, getFormat(options.limbs), to.width), scale);
   return success();
 }
@@ -431,7 +443,7 @@ LogicalResult EntryConverter::convertReturn(ImplicitLocOpBuilder &b, func::Retur
     // Sums leave the accumulators, and an output has words of its own.
     if (isa<AccType>(value.getType()) || value.getDefiningOp<LoadInputOp>() ||
         !stored.insert(value).second) {
-      value = map(b, value, buffer(getExtent(type), Format::F32), 1.0f,
+      value = map(b, value, buffer(getExtent(type), Format::F32, layouts[result].width), 1.0f,
                   [](ImplicitLocOpBuilder &, ValueRange in) { return in[0]; });
     }
     StoreOutputOp::create(b, value, name ? name.getValue() : "", type.getShape());
@@ -442,7 +454,8 @@ LogicalResult EntryConverter::convertReturn(ImplicitLocOpBuilder &b, func::Retur
 
 namespace {
 
-struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<func::FuncOp>> {
+// A pass over the module: entries share constants.
+struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TensorToKernel)
   TensorToKernel() = default;
   TensorToKernel(const TensorToKernel &other) : PassWrapper(other) {}
@@ -459,8 +472,11 @@ struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<func::FuncOp>>
     registry.insert<LPUDialect, arith::ArithDialect, math::MathDialect>();
   }
   void runOnOperation() override {
-    if (failed(EntryConverter(getOperation(), {limbs, activationMax, headroom}).run())) {
-      signalPassFailure();
+    ::lpu::tensor_lowering::ConstantPool constants;
+    for (auto entry : getOperation().getOps<func::FuncOp>()) {
+      if (failed(EntryConverter(entry, {limbs, activationMax, headroom}, constants).run())) {
+        return signalPassFailure();
+      }
     }
   }
   Option<unsigned> limbs{*this, "limbs", llvm::cl::init(3),
