@@ -110,18 +110,19 @@ public:
       : module(module), target(target), words(target) {}
 
   LogicalResult run() {
-    // Tables first: they need many words in a row, in neighbouring slices; then stripes,
-    // which need 16 slices with room at once, large ones first. All of it serves every
-    // entry, and so do constants.
-    if (failed(placeTables()) || failed(placeStripes())) {
+    // Tables first: they need many words in a row, in neighbouring slices; then the
+    // VXM's constants, near to it; then stripes, which need 16 slices with room at once.
+    // All of it serves every entry, and so do the other constants.
+    auto isOfVxm = [](ConstantRowsOp op) {
+      return llvm::all_of(op.getResult().getUsers(), [&](Operation *user) {
+        auto contract = dyn_cast<ContractOp>(user);
+        return isa<MapOp>(user) || (contract && contract.getScales() == op.getResult());
+      });
+    };
+    if (failed(placeTables()) || failed(placeConstants(isOfVxm)) || failed(placeOutputs()) ||
+        failed(placeStripes()) ||
+        failed(placeConstants([](ConstantRowsOp) { return true; }))) {
       return failure();
-    }
-    for (auto entry : module.getOps<func::FuncOp>()) {
-      for (auto constant : entry.getOps<ConstantRowsOp>()) {
-        if (!constant.getPlacement() && failed(placeConstant(constant))) {
-          return failure();
-        }
-      }
     }
     // One entry runs at a time: what they compute takes the same words.
     WordAllocator image = words;
@@ -147,6 +148,43 @@ private:
           return isa<GatherRowsOp>(user);
         });
         if (isTable && failed(placeConstant(constant))) {
+          return failure();
+        }
+      }
+    }
+    return success();
+  }
+
+  LogicalResult placeConstants(llvm::function_ref<bool(ConstantRowsOp)> isMeant) {
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      for (auto constant : entry.getOps<ConstantRowsOp>()) {
+        if (!constant.getPlacement() && isMeant(constant) && failed(placeConstant(constant))) {
+          return failure();
+        }
+      }
+    }
+    return success();
+  }
+
+  /// Outputs that nothing else reads: they may be large. Those of one name and type share
+  /// their words.
+  LogicalResult placeOutputs() {
+    llvm::DenseMap<std::pair<Attribute, Type>, Value> known;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      for (auto store : entry.getOps<StoreOutputOp>()) {
+        Value buffer = store.getSource();
+        if (!buffer.hasOneUse() || !isa<MapOp>(buffer.getDefiningOp())) {
+          continue;
+        }
+        Value &first = known[{store.getNameAttr(), buffer.getType()}];
+        if (first && placedEarly.contains(first)) {
+          placedEarly[buffer] = placedEarly.lookup(first);
+          slicesOf[buffer] = SmallVector<int64_t>(slicesOf[first]);
+          continue;
+        }
+        first = buffer;
+        if (failed(placeOne(buffer.getDefiningOp(), buffer, getSides(buffer),
+                            [&](DenseI64ArrayAttr a) { placedEarly[buffer] = a; }))) {
           return failure();
         }
       }
@@ -275,28 +313,60 @@ private:
     DenseI64ArrayAttr &shared =
         stripesOf[{*op.getWeights(), getContractShape(op, target.lanes()).tileColumns}];
     if (!shared) {
-      bool oneWord = isOneWord(op, target.lanes());
-      ContractShape shape = getContractShape(op, target.lanes());
       SmallVector<int64_t> planes = getPlanes(op, format->gang());
       SmallVector<Stripe> stripes;
-      SliceSet taken;
-      for (auto [index, plane] : llvm::enumerate(planes)) {
-        int64_t mine = llvm::divideCeil(shape.tiles - int64_t(index), planes.size());
-        int64_t count = oneWord ? 1 : mine * shape.groups;
-        std::optional<Stripe> stripe = findStripe(plane, count, format->streams(), taken);
-        if (!stripe) {
-          return emitDoesNotFit(op, "weights of " + Twine(count) + " words in " +
+      if (!findStripes(op, planes, format->streams(), stripes)) {
+        // One side is full: the planes of the other do it alone.
+        int64_t count = getContractShape(op, target.lanes()).groups;
+        bool fits = false;
+        for (Side side : {Side::West, Side::East}) {
+          SmallVector<int64_t> order{target.innerPlane(side)};
+          for (int64_t plane = 0; format->gang() == 1 && plane < target.planes(); ++plane) {
+            if (target.planeSide(unsigned(plane)) == side && plane != order.front()) {
+              order.push_back(plane);
+            }
+          }
+          order.resize(std::min(order.size(), planes.size()));
+          fits = fits || findStripes(op, order, format->streams(), stripes);
+        }
+        if (!fits) {
+          return emitDoesNotFit(op, "weights of " + Twine(count) + " words a tile in " +
                                         Twine(format->streams()) + " slices");
         }
-        for (const BytePlacement &at : stripe->slices) {
-          taken.insert(at.slice);
-        }
-        stripes.push_back(*stripe);
       }
       shared = encodeStripes(op.getContext(), stripes);
     }
     op.setPlacementAttr(shared);
     return success();
+  }
+
+  /// A stripe for the tiles of each of `planes`; takes nothing where one has no room.
+  bool findStripes(ContractOp op, ArrayRef<int64_t> planes, size_t width,
+                   SmallVectorImpl<Stripe> &stripes) {
+    ContractShape shape = getContractShape(op, target.lanes());
+    bool oneWord = isOneWord(op, target.lanes());
+    SliceSet taken;
+    for (auto [index, plane] : llvm::enumerate(planes)) {
+      int64_t mine = llvm::divideCeil(shape.tiles - int64_t(index), planes.size());
+      int64_t count = oneWord ? 1 : mine * shape.groups;
+      std::optional<Stripe> stripe = findStripe(plane, count, width, taken);
+      if (!stripe) {
+        for (auto [other, given] : llvm::enumerate(stripes)) {
+          int64_t words = llvm::divideCeil(shape.tiles - int64_t(other), planes.size()) *
+                          shape.groups;
+          for (const BytePlacement &at : given.slices) {
+            this->words.release(at.slice, at.bank, at.first, oneWord ? 1 : words);
+          }
+        }
+        stripes.clear();
+        return false;
+      }
+      for (const BytePlacement &at : stripe->slices) {
+        taken.insert(at.slice);
+      }
+      stripes.push_back(*stripe);
+    }
+    return true;
   }
 
   /// The states of an entry take the sides in turn.
@@ -453,6 +523,9 @@ private:
     return decodeStripes(op.getPlacementAttr());
   }
 
+  /// Words of every bank that stripes leave for buffers.
+  int64_t getReserve() const { return target.wordsPerBank() / 128; }
+
   /// `width` slices of the plane's side with room for `count` words in a bank, the
   /// emptiest banks first, far slices first among equals, outside `taken` while
   /// that leaves enough.
@@ -468,7 +541,7 @@ private:
             emptiest = bank;
           }
         }
-        if (words.fits(slice, emptiest, count) && !(avoid && taken.contains(slice))) {
+        if (words.fits(slice, emptiest, count + getReserve()) && !(avoid && taken.contains(slice))) {
           banks.push_back({slice, emptiest});
         }
       }
@@ -540,6 +613,10 @@ private:
     if (auto map = dyn_cast<MapOp>(op)) {
       SmallVector<Attribute> placements;
       for (Value result : map.getResults()) {
+        if (DenseI64ArrayAttr early = placedEarly.lookup(result)) {
+          placements.push_back(early);
+          continue;
+        }
         if (failed(placeOne(op, result, getSides(result),
                             [&](DenseI64ArrayAttr a) { placements.push_back(a); }))) {
           return failure();
@@ -641,10 +718,15 @@ private:
     int64_t count = type.getRows() * type.getVectors(target.lanes());
     auto conflicts = getConflicts(buffer);
     SmallVector<Placement> copies;
+    bool isFree = getNeededSides(buffer).empty();
     for (Side side : sides) {
       Placement copy;
       for (unsigned b = 0; b < getNumBytes(type.getFormat()); ++b) {
         std::optional<BytePlacement> byte = findByte(side, count, conflicts);
+        if (!byte && isFree && b == 0) {
+          side = getOther(side);
+          byte = findByte(side, count, conflicts);
+        }
         if (!byte) {
           return emitDoesNotFit(op, "a buffer of " + Twine(count) +
                                         " words a byte plane");
@@ -695,6 +777,7 @@ private:
   llvm::DenseMap<Attribute, Side> sideOfState;
   llvm::DenseMap<std::pair<Attribute, Type>, TableOp> tables;
   llvm::DenseMap<std::pair<Attribute, Type>, SmallVector<ConstantRowsOp>> constants;
+  llvm::DenseMap<Value, DenseI64ArrayAttr> placedEarly; ///< outputs
   llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   /// Stripes by weights and columns of a tile.
