@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <istream>
 #include <limits>
 
 using namespace lpu;
@@ -107,6 +108,10 @@ absl::StatusOr<NpyArray> lpu::readNpy(const std::string &path) {
     return absl::NotFoundError(
         absl::StrCat(path, ": cannot open: ", std::strerror(errno)));
   }
+  return readNpy(file, path);
+}
+
+absl::StatusOr<NpyArray> lpu::readNpy(std::istream &file, const std::string &path) {
   char start[12] = {};
   file.read(start, 10);
   if (file.gcount() != 10 ||

@@ -2,6 +2,7 @@
 
 #include "lpu/Binary/Program.h"
 #include "lpu/Export/Export.h"
+#include "lpu/Host/Calibration.h"
 #include "lpu/Import/ONNX.h"
 #include "lpu/Import/Report.h"
 #include "lpu/Pipelines/Pipelines.h"
@@ -44,8 +45,13 @@ cl::opt<std::string> activations("activations", cl::init("int8x3"),
                                  cl::cat(category));
 cl::opt<float> activationMax("activation-max", cl::init(0),
                              cl::desc("largest |x| of activations that calibration "
-                                      "did not see"),
+                                      "did not see; given alone, nothing is run"),
                              cl::cat(category));
+cl::opt<std::string>
+    calibration("calibration", cl::ValueOptional, cl::value_desc("FILE.npz"),
+                cl::desc("find the ranges of activations by running the model on the "
+                         "host: on arrays by name of input, or on built-in tokens"),
+                cl::cat(category));
 cl::opt<bool> checkOnly("check", cl::desc("report operators without a rule; exit code 2 "
                                           "where there are some"),
                         cl::cat(category));
@@ -111,6 +117,30 @@ int check(ModuleOp module) {
     lpu::printReportText(report, llvm::outs());
   }
   return report.empty() ? 0 : 2;
+}
+
+/// Whether the model can and should be run before number formats are chosen.
+bool wantsCalibration(ModuleOp module, bool beyondTensors) {
+  if (calibration.getNumOccurrences() > 0) {
+    return true;
+  }
+  return beyondTensors && activationMax == 0 &&
+         llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
+           return lpu::host::getDataInputs(entry).empty();
+         });
+}
+
+int calibrate(ModuleOp module, Progress &progress) {
+  lpu::host::CalibrationOptions options;
+  if (!calibration.empty()) {
+    auto arrays = lpu::readNpz(calibration);
+    if (!arrays.ok()) {
+      return fail("--calibration: " + std::string(arrays.status().message()));
+    }
+    options.arrays = std::move(*arrays);
+  }
+  progress.stage("calibrate on the host");
+  return succeeded(lpu::host::calibrate(module, options)) ? 0 : 1;
 }
 
 int writeBinary(ModuleOp module, Progress &progress) {
@@ -205,6 +235,11 @@ int compile(MLIRContext &context) {
     PassManager manager(&context);
     lpu::addPassesTo(level, manager, options);
     if (failed(manager.run(*module))) {
+      return 1;
+    }
+    bool beyondTensors = !last || *last > lpu::Level::Tensor;
+    if (level == lpu::Level::Tensor && wantsCalibration(*module, beyondTensors) &&
+        calibrate(*module, progress) != 0) {
       return 1;
     }
   }

@@ -316,14 +316,15 @@ const ::lpu::Target *EntryConverter::getTarget() {
 }
 
 FailureOr<float> EntryConverter::getInputMax(Operation *op) {
-  if (auto seen = op->getAttrOfType<DenseF32ArrayAttr>(LPUDialect::kInputMaxAttr)) {
+  if (auto seen = op->getAttrOfType<DenseF32ArrayAttr>(LPUDialect::kInputMaxAttr);
+      seen && !seen.empty() && seen[0] > 0) {
     return seen[0];
   }
   if (options.activationMax > 0) {
     return options.activationMax;
   }
   return op->emitError("the range of its input is not known: give "
-                       "--activation-max=LARGEST");
+                       "--calibration=FILE.npz or --activation-max=LARGEST");
 }
 
 ValueRange EntryConverter::map(Builder &b, ValueRange inputs, TypeRange results,
