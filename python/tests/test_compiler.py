@@ -1,10 +1,16 @@
 """lpu.compile and lpu.check against onnxruntime, through lpu-compile."""
 
+from dataclasses import replace
+
 import lpu
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from lpu.export import SMALL
+from lpu.models.checkpoint import random_checkpoint
+from lpu.models.llama import export_llama
+from lpu.models.reference import Reference
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -70,3 +76,41 @@ def test_check(tmp_path):
     assert lpu.check(write_model(tmp_path / "m.onnx")) == []
     found = lpu.check(write_model(tmp_path / "e.onnx", "Erf"))
     assert [(item["operator"], item["count"], item["nodes"]) for item in found] == [("Erf", 1, ["last"])]
+
+
+ENTRIES = {"prefill": (8, 8), "extend": (8, 32), "decode16": (1, 16), "decode32": (1, 32)}  # sequence_len, max_kv
+
+
+def entry_flags(names):
+    return [f"{name}:batch=1,sequence_len={ENTRIES[name][0]},nonpad_kv_seqlen:max={ENTRIES[name][1]}" for name in names]
+
+
+def test_entries_share_weights_and_state(tmp_path):
+    checkpoint = random_checkpoint(replace(SMALL, kv_heads=4))
+    export_llama(checkpoint, tmp_path / "m.onnx", 32)
+    options = dict(target="tsp1", activation_max=8)
+    one = lpu.compile(tmp_path / "m.onnx", entry=entry_flags(["decode16"]), **options)
+    all_entries = lpu.compile(tmp_path / "m.onnx", entry=entry_flags(ENTRIES), **options)
+    assert list(all_entries.entries) == list(ENTRIES)
+    assert all_entries.memory["state"] == one.memory["state"] > 0
+    # What entries of other shapes need besides is small.
+    assert all_entries.memory["weights"] < 1.2 * one.memory["weights"]
+    all_entries.verify()
+    expected = Reference(checkpoint, 32).logits(tokens := [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4])
+    session = all_entries.session()
+
+    def step(name, position, count):
+        length = ENTRIES[name][0]
+        padded = np.zeros((1, length), np.int64)
+        padded[0, :count] = tokens[position:position + count]
+        inputs = {"input_ids": padded, "position_ids": np.arange(position, position + length)[None],
+                  "write_indices": [position], "nonpad_kv_seqlen": [position + length], "logits_index": [count - 1]}
+        logits = session.run(name, inputs)["logits"].reshape(-1)
+        wanted = expected[position + count - 1]
+        assert np.abs(logits - wanted).max() < 5e-3 * np.abs(wanted).max(), name
+        assert session.statistics.cycles == all_entries.entries[name].cycles
+
+    # The chunk's padding is overwritten; then the state goes from entry to entry.
+    for name, position, count in [("prefill", 0, 7), ("decode16", 7, 1), ("extend", 8, 8), ("decode32", 16, 1),
+                                  ("decode32", 17, 1)]:
+        step(name, position, count)
