@@ -4,6 +4,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/DenseSet.h"
+#include <numeric>
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -181,7 +182,12 @@ ContractShape mlir::lpu::getContractShape(ContractOp op, int64_t lanes) {
     shape.groups = llvm::divideCeil(shape.k, 16);
   }
   shape.chunkRows = x.getColumnsPerVector(lanes);
-  shape.chunks = llvm::divideCeil(shape.k, shape.chunkRows);
+  shape.columns = x.getColumns();
+  shape.chunks = x.getVectors(lanes);
+  if (op.getSplit()) {
+    int64_t heads = shape.k / (shape.chunkRows / op.getSplit());
+    shape.chunks = std::min(shape.chunks, heads / std::gcd(heads, int64_t(op.getSplit())));
+  }
   shape.tileColumns = result.getColumnsPerVector(lanes);
   shape.tiles =
       result.getColumns() == 1 ? 1 : llvm::divideCeil(shape.n, shape.tileColumns);
@@ -233,10 +239,6 @@ LogicalResult ContractOp::verify() {
   }
   if (!getSplit() && (getTiles() ? x.getColumns() > k : x.getColumns() != k)) {
     return emitOpError("expected activations of ")
-           << k << " columns, got " << x.getColumns();
-  }
-  if (getSplit() && x.getColumns() % k != 0) {
-    return emitOpError("expected activations of a multiple of ")
            << k << " columns, got " << x.getColumns();
   }
   bool isWide = getTiles() ? result.getColumns() <= n : result.getColumns() == n;
@@ -348,12 +350,14 @@ LogicalResult MapOp::verify() {
              << getResult(0).getType() << " and " << result.getType();
     }
   }
+  auto isOneVector = [&](const Extent &other) {
+    return extent.width && other.width >= extent.width && other.columns == other.width;
+  };
   for (Value input : getInputs()) {
     Extent other = getExtent(input.getType());
     if (extent.rows % other.rows != 0 ||
-        (other.columns != extent.columns && other.columns != 1 &&
-         !(extent.width && other.columns == extent.width)) ||
-        (other.columns != 1 && other.width != extent.width)) {
+        (other.columns != 1 && !isOneVector(other) &&
+         (other.columns != extent.columns || other.width != extent.width))) {
       return emitOpError("expected inputs of ")
              << extent.rows << " rows, or rows that divide them, and " << extent.columns
              << " or 1 columns, got " << input.getType();

@@ -51,12 +51,14 @@ DenseI64ArrayAttr encodeWindows(MLIRContext *context, ArrayRef<TableWindow> wind
 struct ContractShape {
   int64_t k, n;          ///< rows and columns of the weights that count
   int64_t chunkRows;     ///< rows that meet one vector of activations
-  int64_t chunks, tiles; ///< along K, along N
+  /// Along K, along N. With `split`, vectors v and v + chunks meet the same rows.
+  int64_t chunks, tiles;
+  int64_t columns; ///< of the activations
   int64_t tileColumns;
   /// 16-row groups from one N tile to the next in SRAM.
   int64_t groups;
   int64_t getChunkRows(int64_t chunk) const {
-    return std::min(chunkRows, k - chunk * chunkRows);
+    return std::min(chunkRows, columns - chunk * chunkRows);
   }
 };
 ContractShape getContractShape(ContractOp op, int64_t lanes);

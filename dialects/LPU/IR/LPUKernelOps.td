@@ -223,9 +223,11 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
     number). A K chunk is what one vector of activations carries. A splat is one
     word, read again and again.
 
-    `split = g`: a vector of activations is g runs of lanes, each a row by itself
-    that meets its own K rows only; vector v of a row meets K chunk v modulo the
-    number of chunks. The result has vectors * g rows for each row of x.
+    `split = g`: a vector of activations is g runs of lanes (the last one may be
+    less), each a row by itself that meets its own K rows only: run t of a row of x,
+    counted through its vectors, meets K rows t * lanes .. (t + 1) * lanes - 1 of
+    the run, modulo K. The result has as many rows for each row of x as that has
+    runs.
     `merge = g`: the other way round: of g * vectors consecutive rows of x, with
     `vectors` those of a result's row, row (v, i) makes the i-th of the g runs
     of lanes of vector v.
@@ -305,8 +307,8 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
     accumulator arrives as the sum of its limbs, f32; an int8 of
     `i8x1` as f32). An operand with one row
     serves every row, one with fewer rows as many consecutive rows each as that
-    takes, one with one column every column, one of a single vector of the
-    result's width every vector. A result of format
+    takes, one with one column every column, one of a single vector at
+    least as wide as the result's every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
     the scale in `scales`; `f16` is rounded to nearest even, beyond its range
     saturated and counted, unless that is meant: `uncounted`.

@@ -22,8 +22,8 @@ static StringRef getMxmFormat(ContractOp op) {
 
 // 16 words a byte meet at the plane in every cycle; the install follows the last
 // group. Transposed tiles turn round in the SXM on their way.
-void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, int64_t firstWord,
-                            int64_t groups, StringRef name) {
+void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, ArrayRef<LoadRun> runs,
+                            StringRef name) {
   ChainBuilder chain(program, op.getLoc(), name, target);
   unsigned plane = unsigned(stripe.plane);
   bool transposed = op.getTiles() && op.getTiles().getType().getTransposed();
@@ -31,12 +31,14 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, int64_t firstWo
   unsigned column = target.planeColumn(plane), turn = target.sxmColumn(side);
   int64_t latency = target.latencies().transpose();
   int64_t arrival = transposed ? -latency - std::abs(int64_t(turn) - int64_t(column)) : 0;
-  Repeated repeated{groups, 1, 1, 0};
-  int64_t step = isOneWord(op, target.lanes()) ? 0 : 1;
+  int64_t step = isOneWord(op, target.lanes()) ? 0 : 1, cycle = 0;
+  std::string queue = target.queueName({UnitKind::MxmWeights, uint16_t(plane)});
+  for (const LoadRun &run : runs) {
+  Repeated repeated{run.count, 1, 1, 0};
   SmallVector<Value> rows;
   for (const auto &at : stripe.slices) {
-    rows.push_back(chain.readFor(transposed ? turn : column, arrival, unsigned(at.slice),
-                                 at.bank, at.first + firstWord, repeated,
+    rows.push_back(chain.readFor(transposed ? turn : column, cycle + arrival, unsigned(at.slice),
+                                 at.bank, at.first + run.word, repeated,
                                  {{"r_addr", {0, step}}}));
   }
   auto dir = cast<mlir::stream::FlowType>(rows.front().getType()).getDirection();
@@ -55,19 +57,20 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, int64_t firstWo
       turned.set("out_dir2", stringifyDirection(dir));
     }
     auto issue = chain.issue(
-        "transpose", target.queueName({UnitKind::SxmTranspose, uint16_t(side)}), arrival,
+        "transpose", target.queueName({UnitKind::SxmTranspose, uint16_t(side)}), cycle + arrival,
         turned, inputs, types, repeated);
     bundle = chain.bundle(issue.getResults());
   } else {
     bundle = chain.bundle(rows);
   }
-  std::string queue = target.queueName({UnitKind::MxmWeights, uint16_t(plane)});
   Fields fields = chain.fields();
-  fields.set("format", getMxmFormat(op)).set("group", 0).set("dir", stringifyDirection(dir));
-  chain.issue("lw", queue, 0, fields, bundle, {}, repeated, {{"group", {0, 1}}});
+  fields.set("format", getMxmFormat(op)).set("group", run.group).set("dir", stringifyDirection(dir));
+  chain.issue("lw", queue, cycle, fields, bundle, {}, repeated, {{"group", {0, 1}}});
+  cycle += run.count;
+  }
   Fields install = chain.fields();
   install.set("format", getMxmFormat(op));
-  chain.issue("iw", queue, groups, install, {}, {});
+  chain.issue("iw", queue, cycle, install, {}, {});
   chain.finish();
 }
 
@@ -127,6 +130,30 @@ static std::pair<int64_t, int64_t> intersect(int64_t first, int64_t count, int64
   return {(begin - half * rows) / kGroupRows, divideCeil(end - begin, kGroupRows)};
 }
 
+SmallVector<Lowering::LoadRun> Lowering::getLoadRuns(ContractOp op, int64_t chunk,
+                                                     int64_t half, int64_t firstWord) {
+  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
+  int64_t halfRows = target.format(getMxmFormat(op).str())->rows();
+  int64_t rows = std::min(halfRows, shape.getChunkRows(chunk) - half * halfRows);
+  int64_t groups = divideCeil(rows, kGroupRows), first = half * halfRows / kGroupRows;
+  if (isOneWord(op, target.lanes())) {
+    return {{0, firstWord, groups}};
+  }
+  if (!op.getSplit()) {
+    return {{0, firstWord + chunk * shape.chunkRows / kGroupRows + first, groups}};
+  }
+  // Runs of lanes meet the heads of K in turn.
+  int64_t all = shape.k / kGroupRows;
+  SmallVector<LoadRun> runs;
+  for (int64_t group = 0; group < groups;) {
+    int64_t from = (chunk * shape.chunkRows / kGroupRows + first + group) % all;
+    int64_t count = std::min(groups - group, all - from);
+    runs.push_back({group, firstWord + from, count});
+    group += count;
+  }
+  return runs;
+}
+
 SmallVector<Lowering::Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_t chunk,
                                                 int64_t half, RowBlock block,
                                                 int64_t firstSum) {
@@ -140,21 +167,22 @@ SmallVector<Lowering::Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_
   pass.superlanes = target.superlanes();
   SmallVector<Pass> passes;
   if (int64_t runs = op.getSplit()) {
-    int64_t lanes = shape.chunkRows / runs, blocks = vectors / shape.chunks;
+    int64_t lanes = shape.chunkRows / runs, all = type.getColumns() / lanes;
     for (int64_t run = 0; run < runs; ++run) {
       std::tie(pass.firstGroup, pass.groups) = intersect(run * lanes, lanes, half, halfRows);
-      if (pass.groups == 0) {
+      int64_t first = chunk * runs + run, step = shape.chunks * runs;
+      if (pass.groups == 0 || first >= all) {
         continue;
       }
       pass.isFirst = run * lanes / halfRows == half;
-      pass.inner = blocks;
+      pass.inner = divideCeil(all - first, step);
       pass.outer = block.count;
       pass.word = block.first * vectors + chunk;
       pass.innerWords = shape.chunks;
       pass.outerWords = vectors;
-      pass.sum = firstSum + chunk * runs + run;
-      pass.innerSums = shape.chunks * runs;
-      pass.outerSums = vectors * runs;
+      pass.sum = firstSum + first;
+      pass.innerSums = step;
+      pass.outerSums = all;
       passes.push_back(pass);
     }
     return passes;
@@ -213,6 +241,9 @@ LogicalResult Lowering::checkContract(ContractOp op) {
   mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
   int64_t runs = std::max(op.getSplit(), op.getMerge());
   int64_t width = op.getSplit() ? shape.chunkRows : shape.tileColumns;
+  if (op.getSplit() && shape.k % (width / op.getSplit()) != 0) {
+    return op.emitOpError("expected whole heads in K, got ") << shape.k << " rows";
+  }
   if ((shape.chunks > 1 && shape.chunkRows % kGroupRows != 0) ||
       (runs && width % (runs * kGroupRows) != 0)) {
     return op.emitOpError("expected runs of lanes that are multiples of ") << kGroupRows;
@@ -251,18 +282,15 @@ FailureOr<AccumulatorTile> Lowering::emitTile(ContractOp op, int64_t n, RowBlock
            << sums * limbs << " accumulators of plane " << tile.plane << " for "
            << sums << " rows of " << limbs << " limbs, more than are free";
   }
-  bool oneWord = mlir::lpu::isOneWord(op, lanes);
+  bool oneWord = isOneWord(op, lanes);
   int64_t first = (oneWord ? 0 : n / int64_t(stripes.size()) * shape.groups);
   std::string name = getName(op, "contract") + ".n" + std::to_string(n) + ".r" +
                      std::to_string(block.first);
   for (int64_t chunk = 0; chunk < shape.chunks; ++chunk) {
     for (int64_t half = 0; half * halfRows < shape.getChunkRows(chunk); ++half) {
-      int64_t rows = std::min(halfRows, shape.getChunkRows(chunk) - half * halfRows);
-      int64_t row = chunk * shape.chunkRows + half * halfRows;
       std::string part = name + ".k" + std::to_string(chunk) +
                          (lanes > halfRows ? ".h" + std::to_string(half) : "");
-      emitTileLoad(op, stripe, first + (oneWord ? 0 : row / kGroupRows),
-                   divideCeil(rows, kGroupRows), part + ".load");
+      emitTileLoad(op, stripe, getLoadRuns(op, chunk, half, first), part + ".load");
       for (const Pass &pass : getPasses(op, n, chunk, half, block, tile.first)) {
         emitPass(op, pass, tile.plane, part + ".pass");
       }

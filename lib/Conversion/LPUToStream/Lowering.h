@@ -66,9 +66,15 @@ private:
   mlir::LogicalResult emitMemory();
   void releaseDeadAccumulators(mlir::Operation *op);
 
-  /// Loads and installs the tile of `op` that begins `firstWord` words into `stripe`.
+  /// Row groups of an array, from groups that follow one another in SRAM.
+  struct LoadRun {
+    int64_t group, word, count;
+  };
+  /// Loads and installs an array of `op`: words are counted from the stripe's first.
   void emitTileLoad(mlir::lpu::ContractOp op, const mlir::lpu::Stripe &stripe,
-                    int64_t firstWord, int64_t groups, llvm::StringRef name);
+                    llvm::ArrayRef<LoadRun> runs, llvm::StringRef name);
+  llvm::SmallVector<LoadRun> getLoadRuns(mlir::lpu::ContractOp op, int64_t chunk,
+                                         int64_t half, int64_t firstWord);
   /// Rows of activations that go through an installed array one after another.
   struct Pass {
     int64_t half = 0;

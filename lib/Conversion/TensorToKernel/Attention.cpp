@@ -75,7 +75,7 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
   Layout layout = layouts[op.getInput()];
   int64_t lanes = getTarget()->lanes();
   int64_t width = layout.width ? layout.width : std::min(lanes, extent.columns);
-  if (width % rotation.headSize != 0 || extent.columns % width != 0) {
+  if (width % rotation.headSize != 0) {
     return op.emitOpError("expected vectors of whole heads");
   }
   auto getElement = [&](int64_t c) { return layout.getColumn(c) % rotation.headSize; };
@@ -89,10 +89,12 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
       return op.emitOpError("expected the elements of a head side by side");
     }
   }
+  // As wide as any vector of heads, so that queries and keys share the rows.
+  int64_t wide = lanes / rotation.headSize * rotation.headSize;
   std::vector<float> factors[2];
   for (int64_t position = 0; position < table.rows; ++position) {
-    for (int64_t lane = 0; lane < width; ++lane) {
-      int64_t d = getElement(lane);
+    for (int64_t lane = 0; lane < wide; ++lane) {
+      int64_t d = lane % rotation.headSize;
       bool turned = rotation.isTurned(d);
       size_t at = turned ? size_t(position * table.columns + rotation.getPair(d)) : 0;
       factors[0].push_back(turned ? (**cos)[at] : 1);
@@ -105,12 +107,12 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
     // Rows shared by all layers.
     Value &gathered = rotaryRows[{cosGather.getIndices().getAsOpaquePointer(),
                                   DenseElementsAttr::get(
-                                      RankedTensorType::get({table.rows, width}, b.getF32Type()),
+                                      RankedTensorType::get({table.rows, wide}, b.getF32Type()),
                                       ArrayRef<float>(factors[k]))
                                       .getAsOpaquePointer()}];
     if (!gathered) {
       Value constants = this->table<float>(
-          b, factors[k], buffer({table.rows, width}, Format::F32, width));
+          b, factors[k], buffer({table.rows, wide}, Format::F32, wide));
       FailureOr<Value> result = gatherRows(b, constants, cosGather.getIndices(), op);
       if (failed(result)) {
         return failure();
@@ -256,11 +258,11 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   int64_t positions = (*bound + kGroup - 1) / kGroup * kGroup;
   positions = std::min(positions, all);
 
-  int64_t width = layout.getWidth();
+  int64_t width = layout.getQuery().width;
   Value query = map(b, values.lookup(op.getQuery()), buffer({rows, columns}, Format::F16, width),
                     1.0f, getFirst);
   Value scores = ContractOp::create(b, sums({rows * heads, positions}, Format::F16), query, Value(),
-                                    keys, ElementsAttr(), layout.headsPerVector, 0,
+                                    keys, ElementsAttr(), layout.queriesPerVector, 0,
                                     DenseI64ArrayAttr());
   IndexExpr length = op.getCausal() ? int64_t(op.getPastLength()) + rows : all;
   if (op.getKvLength()) {

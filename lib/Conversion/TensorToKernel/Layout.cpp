@@ -17,20 +17,21 @@ HeadLayout HeadLayout::get(int64_t queryHeads, int64_t kvHeads, int64_t headSize
   while (perVector > 0 && kvHeads % perVector != 0) {
     --perVector;
   }
-  return {queryHeads, kvHeads, headSize, perVector};
+  return {queryHeads, kvHeads, headSize, perVector,
+          std::min(queryHeads, lanes / headSize)};
 }
 
-Layout HeadLayout::getQuery() const {
-  Layout layout{getWidth(), {}};
+std::vector<int64_t> HeadLayout::getOrder() const {
+  std::vector<int64_t> columns;
   int64_t group = queryHeads / kvHeads;
   for (int64_t r = 0; r < group; ++r) {
     for (int64_t head = 0; head < kvHeads; ++head) {
       for (int64_t d = 0; d < headSize; ++d) {
-        layout.columns.push_back((head * group + r) * headSize + d);
+        columns.push_back((head * group + r) * headSize + d);
       }
     }
   }
-  return layout;
+  return columns;
 }
 
 static int64_t getColumns(Value tensor) {
@@ -88,7 +89,7 @@ void Layouts::assign(func::FuncOp entry, int64_t lanes) {
         require(update.getRows(), layout);
       }
     }
-    layouts[op.getResult()] = valueHeads.getQuery();
+    layouts[op.getResult()] = valueHeads.getResult();
     propagate(op.getResult());
   }
 }

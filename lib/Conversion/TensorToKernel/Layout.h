@@ -40,16 +40,21 @@ struct Layout {
 };
 
 /// Heads of attention in lanes. A vector carries `headsPerVector` key and value
-/// heads; the query heads of one of these vectors come in `queryHeads / kvHeads`
-/// vectors, each with one query head for every key head, on its lanes.
+/// heads. What attention makes has one query head for every value head of a vector, on
+/// its lanes. Queries come in the same order, one group of query heads after another,
+/// `queriesPerVector` a vector.
 struct HeadLayout {
-  int64_t queryHeads, kvHeads, headSize, headsPerVector;
+  int64_t queryHeads, kvHeads, headSize, headsPerVector, queriesPerVector;
   /// As many heads a vector as fit and divide them evenly; 0 when none fits.
   static HeadLayout get(int64_t queryHeads, int64_t kvHeads, int64_t headSize,
                         int64_t lanes);
   int64_t getWidth() const { return headsPerVector * headSize; }
   Layout getKeyValue() const { return {getWidth(), {}}; }
-  Layout getQuery() const;
+  Layout getQuery() const { return {queriesPerVector * headSize, getOrder()}; }
+  Layout getResult() const { return {getWidth(), getOrder()}; }
+
+private:
+  std::vector<int64_t> getOrder() const;
 };
 
 /// The layouts that the attention of `entry` asks of the tensors it reads and
