@@ -173,12 +173,18 @@ std::string layOut(ProgramHeader &header, const SegmentTable &table) {
   }
 }
 
-/// A file that appears under its name only when it is whole.
+/// A file that appears under its name only when it is whole. Where the file system
+/// can, it has no name before that, so that nothing stays of a killed process.
 class AtomicFile {
 public:
   explicit AtomicFile(const std::string &path)
       : path(path), temporary(absl::StrCat(path, ".tmp.", getpid())) {
-    fd = open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+    std::string folder = path.substr(0, path.rfind('/') + 1);
+    fd = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+    isNamed = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+    if (isNamed) {
+      fd = open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+    }
     if (fd < 0) {
       status = error("cannot create");
     }
@@ -186,6 +192,8 @@ public:
   ~AtomicFile() {
     if (fd >= 0) {
       close(fd);
+    }
+    if (isNamed) {
       unlink(temporary.c_str());
     }
   }
@@ -215,13 +223,17 @@ public:
     if (status.ok() && fsync(fd) != 0) {
       status = error("cannot write");
     }
+    if (status.ok() && !isNamed) {
+      std::string open = absl::StrCat("/proc/self/fd/", fd);
+      unlink(temporary.c_str()); // of a dead process of the same number
+      isNamed = linkat(AT_FDCWD, open.c_str(), AT_FDCWD, temporary.c_str(),
+                       AT_SYMLINK_FOLLOW) == 0;
+      status = isNamed ? status : error("cannot create");
+    }
     if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
       status = error("cannot create");
     }
-    if (status.ok()) {
-      close(fd);
-      fd = -1;
-    }
+    isNamed &= !status.ok();
     return status;
   }
 
@@ -232,6 +244,7 @@ private:
   }
   std::string path, temporary;
   int fd;
+  bool isNamed = false; ///< `temporary` is there
   size_t position = 0;
   absl::Status status;
 };

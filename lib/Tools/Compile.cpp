@@ -1,5 +1,6 @@
 //===- Compile.cpp - lpu-compile ------------------------------------------===//
 
+#include "Statistics.h"
 #include "lpu/Binary/Program.h"
 #include "lpu/Export/Export.h"
 #include "lpu/Host/Calibration.h"
@@ -9,20 +10,28 @@
 #include "lpu/Pipelines/RegisterAll.h"
 #include "lpu/Tools/Tools.h"
 #include "lpu/Verifier/Verifier.h"
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Location.h"
 #include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
-
+#include <csignal>
 
 namespace cl = llvm::cl;
 using namespace mlir;
 
 namespace {
+
+/// LLVM's own option of that name counts passes of its optimizer.
+const bool isStatsFree = [] {
+  cl::getRegisteredOptions()["stats"]->removeArgument();
+  return true;
+}();
 
 cl::OptionCategory category("lpu-compile options");
 cl::opt<std::string> inputFile(cl::Positional, cl::desc("MODEL.onnx"),
@@ -35,14 +44,20 @@ cl::list<std::string>
     entryTexts("entry", cl::desc("an entry: dimensions by name, bounds of inputs"),
                cl::value_desc("NAME[:DIM=SIZE,INPUT:max=VALUE...]"),
                cl::cat(category));
+cl::list<std::string> dimTexts("dim", cl::desc("a dimension of every entry that does not bind it"),
+                               cl::value_desc("NAME=SIZE"), cl::cat(category));
 cl::opt<std::string> compileTo("compile-to", cl::init("binary"),
                                cl::desc("level to stop at: onnx, tensor, kernel, "
                                         "stream, isa or binary"),
                                cl::cat(category));
 cl::opt<std::string> activations("activations", cl::init("int8x3"),
                                  cl::desc("format of activations that enter the "
-                                          "MXM: int8, int8x2 or int8x3"),
+                                          "MXM: int8x1, int8x2 or int8x3"),
                                  cl::cat(category));
+cl::opt<std::string> weights("weights", cl::init("int8"),
+                             cl::desc("format of constant matrices: int8"), cl::cat(category));
+cl::opt<std::string> kvFormat("kv", cl::init("fp16"), cl::desc("format of KV caches: fp16"),
+                              cl::cat(category));
 cl::opt<float> activationMax("activation-max", cl::init(0),
                              cl::desc("largest |x| of activations that calibration "
                                       "did not see; given alone, nothing is run"),
@@ -56,6 +71,12 @@ cl::opt<bool> checkOnly("check", cl::desc("report operators without a rule; exit
                                           "where there are some"),
                         cl::cat(category));
 cl::opt<bool> asJson("json", cl::desc("the report as JSON"), cl::cat(category));
+cl::opt<std::string> statsFile("stats", cl::desc("cycles, memory and compile time as JSON"),
+                               cl::value_desc("FILE"), cl::cat(category));
+cl::opt<bool> noOutput("no-output", cl::desc("compile for the cycle counts alone"),
+                       cl::cat(category));
+cl::opt<bool> listTargets("list-targets", cl::desc("print the known machines and leave"),
+                          cl::cat(category));
 cl::opt<bool> quiet("quiet", cl::desc("no progress on standard error"),
                     cl::cat(category));
 
@@ -64,19 +85,37 @@ int fail(const llvm::Twine &message) {
   return 1;
 }
 
-/// Says what runs and how long it took.
+/// Says what runs, and keeps how long it took.
 class Progress {
 public:
   void stage(llvm::StringRef name) {
-    if (quiet) {
-      return;
+    double now = getSeconds();
+    finish(now);
+    stages.emplace_back(name.str(), now);
+    if (!quiet) {
+      llvm::errs() << llvm::format("[%6.2f s] ", now) << name << "\n";
     }
-    std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    llvm::errs() << llvm::format("[%6.2f s] ", elapsed.count()) << name << "\n";
+  }
+  const lpu::StageTimes &getTimes() {
+    finish(getSeconds());
+    return stages;
   }
 
 private:
+  double getSeconds() const {
+    std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    return elapsed.count();
+  }
+  /// The last stage has its begin until it ends.
+  void finish(double now) {
+    if (finished < stages.size()) {
+      stages[finished].second = now - stages[finished].second;
+      finished = stages.size();
+    }
+  }
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  lpu::StageTimes stages;
+  size_t finished = 0;
 };
 
 /// "lpu-compile: error: NODE: MESSAGE"; the node's name is its location.
@@ -91,10 +130,21 @@ LogicalResult printDiagnostic(Diagnostic &diagnostic) {
 }
 
 std::optional<unsigned> parseActivations(llvm::StringRef text) {
-  return text == "int8"     ? std::optional(1u)
+  return text == "int8x1"   ? std::optional(1u)
          : text == "int8x2" ? std::optional(2u)
          : text == "int8x3" ? std::optional(3u)
                             : std::nullopt;
+}
+
+/// Keeps `file` when all of it was written; else it is removed.
+int finish(llvm::ToolOutputFile &file, llvm::StringRef name) {
+  file.os().flush();
+  if (std::error_code error = file.os().error()) {
+    file.os().clear_error();
+    return fail(name + ": cannot write: " + error.message());
+  }
+  file.keep();
+  return 0;
 }
 
 int writeModule(ModuleOp module) {
@@ -104,8 +154,7 @@ int writeModule(ModuleOp module) {
     return fail(error);
   }
   module.print(file->os());
-  file->keep();
-  return 0;
+  return finish(*file, outputFile);
 }
 
 int check(ModuleOp module) {
@@ -143,6 +192,20 @@ int calibrate(ModuleOp module, Progress &progress) {
   return succeeded(lpu::host::calibrate(module, options)) ? 0 : 1;
 }
 
+int writeStatistics(const lpu::Program &program, ModuleOp module, Progress &progress) {
+  if (statsFile.empty()) {
+    return 0;
+  }
+  std::string error;
+  auto file = openOutputFile(statsFile, &error);
+  if (!file) {
+    return fail("--stats: " + error);
+  }
+  llvm::json::Object root = lpu::getStatistics(program, module, progress.getTimes());
+  file->os() << llvm::formatv("{0:2}", llvm::json::Value(std::move(root))) << "\n";
+  return finish(*file, statsFile);
+}
+
 int writeBinary(ModuleOp module, Progress &progress) {
   progress.stage("export");
   FailureOr<lpu::Program> program = lpu::exportProgram(module);
@@ -155,8 +218,11 @@ int writeBinary(ModuleOp module, Progress &progress) {
     return fail("the compiled program is wrong, nothing was written: " +
                 std::string(status.message()));
   }
-  if (absl::Status status = lpu::writeProgram(*program, outputFile); !status.ok()) {
-    return fail(std::string(status.message()));
+  if (!noOutput) {
+    progress.stage("write " + outputFile);
+    if (absl::Status status = lpu::writeProgram(*program, outputFile); !status.ok()) {
+      return fail(std::string(status.message()));
+    }
   }
   for (const lpu::EntryProgram &entry : program->entries) {
     size_t instructions = 0;
@@ -170,42 +236,110 @@ int writeBinary(ModuleOp module, Progress &progress) {
                                              double(entry.header.lower_bound()))
                  << ")\n";
   }
+  return writeStatistics(*program, module, progress);
+}
+
+std::string getTargetNames() { return llvm::join(lpu::Target::knownNames(), ", "); }
+
+int printTargets() {
+  for (const std::string &name : lpu::Target::knownNames()) {
+    lpu::Target target = *lpu::Target::lookup(name);
+    llvm::outs() << name << ": " << target.lanes() << " lanes, " << target.planes()
+                 << " MXM planes, " << target.sramBytes() << " bytes of SRAM, "
+                 << target.description().clock_hz() / 1000000 << " MHz\n";
+  }
   return 0;
 }
 
-int compile(MLIRContext &context) {
+/// The entries that the command line asks for; none after a message.
+std::optional<std::vector<lpu::EntrySpec>> parseEntries() {
+  std::vector<lpu::EntrySpec> entries;
+  for (const std::string &text : entryTexts) {
+    auto entry = lpu::parseEntry(text);
+    if (!entry) {
+      fail(llvm::toString(entry.takeError()));
+      return std::nullopt;
+    }
+    entries.push_back(std::move(*entry));
+  }
+  if (entries.empty() && !dimTexts.empty()) {
+    entries.emplace_back();
+  }
+  std::vector<std::pair<std::string, int64_t>> common;
+  for (llvm::StringRef text : dimTexts) {
+    auto [name, number] = text.split('=');
+    int64_t size = 0;
+    if (name.empty() || number.getAsInteger(10, size) || size < 1) {
+      fail("--dim " + text + ": expected NAME=SIZE with a size of at least 1");
+      return std::nullopt;
+    }
+    if (llvm::any_of(common, [&](auto &other) { return other.first == name; })) {
+      fail("--dim " + text + ": '" + name + "' is given twice");
+      return std::nullopt;
+    }
+    common.emplace_back(name.str(), size);
+  }
+  for (lpu::EntrySpec &entry : entries) {
+    for (const auto &dim : common) {
+      if (llvm::none_of(entry.dims, [&](auto &own) { return own.first == dim.first; })) {
+        entry.dims.push_back(dim);
+      }
+    }
+  }
+  return entries;
+}
+
+/// Options that name formats and levels, checked; none after a message.
+std::optional<lpu::PipelineOptions> parseFormats() {
+  lpu::PipelineOptions options;
+  std::optional<unsigned> limbs = parseActivations(activations);
+  if (!limbs) {
+    fail("--activations: expected int8x1, int8x2 or int8x3, got " + activations);
+    return std::nullopt;
+  }
+  if (weights != "int8") {
+    fail("--weights: expected int8, got " + weights);
+    return std::nullopt;
+  }
+  if (kvFormat != "fp16") {
+    fail("--kv: expected fp16, got " + kvFormat);
+    return std::nullopt;
+  }
+  options.kernels.limbs = *limbs;
+  options.kernels.activationMax = activationMax;
+  return options;
+}
+
+int compile(MLIRContext &context, TimingScope &timing) {
   std::optional<lpu::Level> last = lpu::parseLevel(compileTo);
   if (!last && compileTo != "binary") {
     return fail("--compile-to: expected onnx, tensor, kernel, stream, isa or binary, got " +
                 compileTo);
   }
-  lpu::PipelineOptions options;
-  std::optional<unsigned> limbs = parseActivations(activations);
-  if (!limbs) {
-    return fail("--activations: expected int8, int8x2 or int8x3, got " + activations);
+  std::optional<lpu::PipelineOptions> options = parseFormats();
+  if (!options) {
+    return 1;
   }
-  options.kernels.limbs = *limbs;
-  options.kernels.activationMax = activationMax;
-  if (!last && !checkOnly && outputFile.empty()) {
-    return fail("expected -o FILE");
+  if (!last && !checkOnly && outputFile.empty() && !noOutput) {
+    return fail("expected -o FILE or --no-output");
+  }
+  if (last && !statsFile.empty()) {
+    return fail("--stats: expected --compile-to=binary, got " + compileTo);
   }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
   if (needsTarget && !lpu::Target::lookup(targetName.getValue()).ok()) {
-    std::string names = llvm::join(lpu::Target::knownNames(), ", ");
     return fail(targetName.empty()
-                    ? "expected --target=NAME, known targets: " + names
+                    ? "expected --target=NAME, known targets: " + getTargetNames()
                     : "--target: unknown target '" + targetName +
-                          "', known targets: " + names);
+                          "', known targets: " + getTargetNames());
+  }
+  std::optional<std::vector<lpu::EntrySpec>> entries = parseEntries();
+  if (!entries) {
+    return 1;
   }
   lpu::ImportOptions import;
-  for (const std::string &text : entryTexts) {
-    auto entry = lpu::parseEntry(text);
-    if (!entry) {
-      return fail("--entry: " + llvm::toString(entry.takeError()));
-    }
-    import.entries.push_back(std::move(*entry));
-  }
-  import.allowDynamic = checkOnly && entryTexts.empty();
+  import.entries = std::move(*entries);
+  import.allowDynamic = checkOnly && import.entries.empty();
 
   Progress progress;
   progress.stage("import " + inputFile.getValue());
@@ -233,7 +367,12 @@ int compile(MLIRContext &context) {
     }
     progress.stage(("level " + lpu::getLevelName(level)).str());
     PassManager manager(&context);
-    lpu::addPassesTo(level, manager, options);
+    if (failed(applyPassManagerCLOptions(manager))) {
+      return 1;
+    }
+    TimingScope scope = timing.nest(lpu::getLevelName(level));
+    manager.enableTiming(scope);
+    lpu::addPassesTo(level, manager, *options);
     if (failed(manager.run(*module))) {
       return 1;
     }
@@ -249,8 +388,21 @@ int compile(MLIRContext &context) {
 } // namespace
 
 int lpu::runCompile(int argc, char **argv) {
+  // Beyond a limit of the file size a write fails, as on a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) {
+    out << "lpu-compile " LPU_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";
+  });
+  registerAllPasses(); // for --mlir-print-ir-after=PASS
+  registerAsmPrinterCLOptions();
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
   cl::ParseCommandLineOptions(argc, argv, "ONNX models to LPU binaries\n");
+  if (listTargets) {
+    return printTargets();
+  }
   if (inputFile.empty()) {
     return fail("expected MODEL.onnx");
   }
@@ -259,5 +411,8 @@ int lpu::runCompile(int argc, char **argv) {
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
   ScopedDiagnosticHandler handler(&context, printDiagnostic);
-  return compile(context);
+  DefaultTimingManager manager;
+  applyDefaultTimingManagerCLOptions(manager);
+  TimingScope timing = manager.getRootScope();
+  return compile(context, timing);
 }

@@ -16,6 +16,11 @@ def ISA_Dialect : Dialect {
   let name = "isa";
   let cppNamespace = "::mlir::lpuisa";
   let summary = "instruction queues of the machine, and the words of SRAM";
+  let extraClassDeclaration = [{
+    /// On an entry: a dictionary a layer (`name`, `start`, `cycles`, `lower_bound`), for
+    /// reports.
+    static constexpr ::llvm::StringLiteral kLayersAttr = "isa.layers";
+  }];
 }
 
 class ISA_Op<string mnemonic, list<Trait> traits = []>

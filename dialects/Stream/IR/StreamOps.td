@@ -24,6 +24,11 @@ def Stream_Dialect : Dialect {
     a chain's start (`start`), stream ids (`ids`), ALUs (`alu`).
   }];
   let useDefaultTypePrinterParser = 1;
+  let extraClassDeclaration = [{
+    /// On a scheduled program: a dictionary a layer (`name`, `start`, `cycles`,
+    /// `lower_bound`), for reports.
+    static constexpr ::llvm::StringLiteral kLayersAttr = "stream.layers";
+  }];
 }
 
 def Stream_Direction : I32EnumAttr<"Direction", "direction of a stream", [

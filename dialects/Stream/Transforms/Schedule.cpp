@@ -1,5 +1,6 @@
 //===- Schedule.cpp - stream-schedule -------------------------------------===//
 
+#include "Layers.h"
 #include "Problem.h"
 #include "Stream/Transforms/Passes.h"
 #include "lpu/Scheduling/Algorithms.h"
@@ -42,6 +43,16 @@ private:
     }
     problem->write(*schedule);
     program.setLowerBound(scheduling::getLowerBound(problem->get()));
+    Builder builder(program.getContext());
+    SmallVector<Attribute> layers;
+    for (const Layer &layer : getLayers(problem->get(), *schedule)) {
+      layers.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("cycles", builder.getI64IntegerAttr(layer.cycles)),
+           builder.getNamedAttr("lower_bound", builder.getI64IntegerAttr(layer.lowerBound)),
+           builder.getNamedAttr("name", builder.getStringAttr(layer.name)),
+           builder.getNamedAttr("start", builder.getI64IntegerAttr(layer.start))}));
+    }
+    program->setDiscardableAttr(StreamDialect::kLayersAttr, builder.getArrayAttr(layers));
     return success();
   }
 };

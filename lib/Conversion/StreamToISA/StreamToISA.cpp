@@ -52,6 +52,9 @@ public:
     auto entry = lpuisa::EntryOp::create(
         builder, program.getLoc(), program.getSymName(), program.getCountersAttr(),
         program.getCycles().value_or(0), program.getLowerBoundAttr());
+    if (Attribute layers = program->getDiscardableAttr(stream::StreamDialect::kLayersAttr)) {
+      entry->setDiscardableAttr(lpuisa::ISADialect::kLayersAttr, layers);
+    }
     entry.getBody().emplaceBlock();
     builder.setInsertionPointToEnd(&entry.getBody().front());
     for (auto &[number, issues] : queues) {

@@ -1,0 +1,68 @@
+//===- Layers.cpp - Cycles of a program's layers --------------------------===//
+
+#include "Layers.h"
+#include "lpu/Scheduling/Algorithms.h"
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <map>
+#include <tuple>
+
+namespace scheduling = ::lpu::scheduling;
+
+std::string mlir::stream::getLayerName(const std::string &chain) {
+  for (size_t begin = 0; begin < chain.size();) {
+    size_t end = std::min(chain.find_first_of("./", begin), chain.size());
+    bool isNumber = end > begin && begin > 0 && end < chain.size() &&
+                    std::all_of(chain.begin() + begin, chain.begin() + end,
+                                [](unsigned char c) { return std::isdigit(c); });
+    if (isNumber) {
+      return chain.substr(0, end);
+    }
+    begin = end + 1;
+  }
+  return "";
+}
+
+std::vector<mlir::stream::Layer>
+mlir::stream::getLayers(const scheduling::ChainProblem &problem,
+                        const scheduling::Schedule &schedule) {
+  struct Part {
+    scheduling::ChainProblem problem;
+    int64_t start = std::numeric_limits<int64_t>::max(), end = 0;
+  };
+  std::map<std::string, Part> parts;
+  std::vector<std::pair<Part *, uint32_t>> places; // of every chain
+  for (size_t k = 0; k < problem.chains.size(); ++k) {
+    const scheduling::Chain &chain = problem.chains[k];
+    Part &part = parts[getLayerName(chain.name)];
+    part.start = std::min(part.start, schedule.chains[k].start);
+    part.end = std::max(part.end, schedule.chains[k].start + chain.getLength());
+    places.emplace_back(&part, part.problem.chains.size());
+    part.problem.chains.push_back(chain);
+  }
+  for (const scheduling::Dependence &dependence : problem.dependences) {
+    auto [fromPart, from] = places[dependence.from];
+    auto [toPart, to] = places[dependence.to];
+    if (fromPart == toPart) {
+      fromPart->problem.dependences.push_back({from, to, dependence.delay});
+    }
+  }
+  std::vector<std::pair<int64_t, Layer>> layers;
+  for (auto &[name, part] : parts) {
+    part.problem.numQueues = problem.numQueues;
+    part.problem.streams = problem.streams;
+    part.problem.columns = problem.columns;
+    part.problem.firstAluQueue = problem.firstAluQueue;
+    part.problem.numAlus = problem.numAlus;
+    layers.push_back({part.end, {name, part.start, part.end - part.start, scheduling::getLowerBound(part.problem)}});
+  }
+  std::sort(layers.begin(), layers.end(), [](const auto &a, const auto &b) {
+    return std::tie(a.first, a.second.name) < std::tie(b.first, b.second.name);
+  });
+  std::vector<Layer> result;
+  for (auto &[end, layer] : layers) {
+    result.push_back(std::move(layer));
+  }
+  return result;
+}

@@ -1,0 +1,48 @@
+"""compile_limits.py FOLDER LPU-COMPILE ARGUMENT...: compiles into FOLDER under a limit of the file size, and kills compiles."""
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+folder, command = sys.argv[1], sys.argv[2:]
+before = set(os.listdir(folder))
+
+
+def leftovers():
+    return set(os.listdir(folder)) - before
+
+
+def limited(*arguments):
+    return subprocess.run([*command, *arguments], capture_output=True, text=True,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+
+
+# Binary, text and statistics; each says what it could not write.
+for arguments in (["-o", f"{folder}/out.lpu"], ["-o", f"{folder}/out.mlir", "--compile-to=isa"]):
+    run = limited(*arguments)
+    assert (run.returncode, run.stderr) == (1, f"lpu-compile: {arguments[1]}: cannot write: File too large\n"), run
+    assert not leftovers(), leftovers()
+
+output = f"{folder}/out.lpu"
+with open(output, "w") as file:
+    file.write("as before")
+assert limited("-o", output).returncode == 1
+assert open(output).read() == "as before" and leftovers() == {"out.lpu"}
+
+start = time.monotonic()
+subprocess.run([*command, "-o", f"{folder}/whole.lpu"], check=True, capture_output=True)
+seconds = time.monotonic() - start
+whole = open(f"{folder}/whole.lpu", "rb").read()
+os.remove(f"{folder}/whole.lpu")
+killed = 0
+for share in range(12):
+    process = subprocess.Popen([*command, "-o", output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds * share / 10)
+    process.send_signal(signal.SIGKILL)
+    killed += process.wait() == -signal.SIGKILL
+    content = open(output, "rb").read()
+    assert content in (b"as before", whole), len(content)
+    assert leftovers() == {"out.lpu"}, leftovers()
+assert killed > 3, killed
