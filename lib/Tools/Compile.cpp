@@ -46,6 +46,8 @@ cl::list<std::string>
                cl::cat(category));
 cl::list<std::string> dimTexts("dim", cl::desc("a dimension of every entry that does not bind it"),
                                cl::value_desc("NAME=SIZE"), cl::cat(category));
+cl::list<std::string> extraOutputs("output", cl::desc("a tensor of the model that becomes an output, too"),
+                                   cl::value_desc("TENSOR"), cl::cat(category));
 cl::opt<std::string> compileTo("compile-to", cl::init("binary"),
                                cl::desc("level to stop at: onnx, tensor, kernel, "
                                         "stream, isa or binary"),
@@ -339,6 +341,7 @@ int compile(MLIRContext &context, TimingScope &timing) {
   }
   lpu::ImportOptions import;
   import.entries = std::move(*entries);
+  import.outputs.assign(extraOutputs.begin(), extraOutputs.end());
   import.allowDynamic = checkOnly && import.entries.empty();
 
   Progress progress;

@@ -8,10 +8,13 @@
 #include "lpu/Support/Npy.h"
 #include "lpu/Support/Strings.h"
 #include "lpu/Tools/Tools.h"
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <unistd.h>
 
 namespace lpu {
 namespace {
@@ -22,6 +25,9 @@ constexpr const char *kUsage =
     "               [--next [--entry NAME] [--input NAME=FILE.npy]...]...\n"
     "  runs one entry of a binary (or of assembly text, *.lpuasm) on the\n"
     "  reference executor; --entry may be left out when there is one;\n"
+    "       lpu-run PROGRAM --compare onnxruntime --model MODEL.onnx [OPTION]...\n"
+    "  runs both with equal inputs and prints how far every output is apart;\n"
+    "  options: python -m lpu.compare --help\n"
     "  --stats writes JSON, '-' to standard output; --next begins another run,\n"
     "  with the state that the runs before it left\n";
 
@@ -255,10 +261,79 @@ absl::Status run(const Options &options) {
 
 } // namespace
 
+namespace {
+
+/// Whether `--compare` is among the arguments, and what stands behind it.
+std::optional<std::string> findCompare(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view argument = argv[i];
+    if (argument == "--compare") {
+      return i + 1 < argc ? argv[i + 1] : "";
+    }
+    if (argument.starts_with("--compare=")) {
+      return std::string(argument.substr(10));
+    }
+  }
+  return std::nullopt;
+}
+
+/// Becomes lpu.compare, of the environment beside the tool or the one on PATH.
+int runCompare(const std::string &with, int argc, char **argv) {
+  if (with != "onnxruntime") {
+    return fail("--compare: expected onnxruntime, got " + (with.empty() ? "nothing" : with));
+  }
+  std::string model, program;
+  std::vector<std::string> rest;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument == "--compare") {
+      ++i;
+    } else if (argument.starts_with("--compare=")) {
+      continue;
+    } else if (argument == "--model" && i + 1 < argc) {
+      model = argv[++i];
+    } else if (argument.starts_with("--model=")) {
+      model = argument.substr(8);
+    } else if (argument.starts_with("--") && argument.find('=') == std::string::npos &&
+               i + 1 < argc) {
+      rest.push_back(argument);
+      rest.push_back(argv[++i]);
+    } else if (argument.starts_with("-") || !program.empty()) {
+      rest.push_back(argument);
+    } else {
+      program = argument;
+    }
+  }
+  if (model.empty() || program.empty()) {
+    return fail("--compare: expected PROGRAM and --model MODEL.onnx");
+  }
+  std::error_code error;
+  std::filesystem::path folder =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  std::string python = (folder.parent_path() / "venv/bin/python").string();
+  if (!std::filesystem::exists(python, error)) {
+    python = "python3";
+  }
+  std::vector<std::string> command{python, "-m", "lpu.compare", model, program};
+  command.insert(command.end(), rest.begin(), rest.end());
+  std::vector<char *> arguments;
+  for (std::string &argument : command) {
+    arguments.push_back(argument.data());
+  }
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  return fail("--compare: cannot run " + python + ": " + std::strerror(errno));
+}
+
+} // namespace
+
 int runRun(int argc, char **argv) {
   if (argc > 1 && std::string_view(argv[1]) == "--help") {
     std::cout << kUsage;
     return 0;
+  }
+  if (std::optional<std::string> with = findCompare(argc, argv)) {
+    return runCompare(*with, argc, argv);
   }
   Options options;
   absl::Status status = parseOptions(argc, argv, options);

@@ -67,24 +67,24 @@ def _run(arguments: list[str], accepted: tuple[int, ...], progress: bool) -> str
     return output
 
 
-def compile(model: str | os.PathLike, output: str | os.PathLike | None = None, *, progress: bool = False, **options):
+def compile(model: str | os.PathLike, path: str | os.PathLike | None = None, *, progress: bool = False, **options):
     """Compiles an ONNX model and loads the result: a lpu.Program.
 
     `options` are the flags of lpu-compile, for example `target="tsp1"`,
     `entry=["decode:sequence_len=1"]`, `dim={"batch": 1}`, `activation_max=4`.
-    Without `output` the binary is in a file that is gone when the program is.
+    Without `path` the binary is in a file that is gone when the program is.
     Errors: CompileError with lpu-compile's message.
     """
     from lpu.runtime import load
 
     flags = _flags(options) + ([] if progress else ["--quiet"])
-    if output is not None:
-        _run([os.fspath(model), "-o", os.fspath(output), *flags], (0,), progress)
-        return load(output)
+    if path is not None:
+        _run([os.fspath(model), "-o", os.fspath(path), *flags], (0,), progress)
+        return load(path)
     with tempfile.TemporaryDirectory(prefix="lpu-") as folder:
-        path = Path(folder) / (Path(model).stem + ".lpu")
-        _run([os.fspath(model), "-o", str(path), *flags], (0,), progress)
-        return load(path)  # its bytes stay mapped
+        file = Path(folder) / (Path(model).stem + ".lpu")
+        _run([os.fspath(model), "-o", str(file), *flags], (0,), progress)
+        return load(file)  # its bytes stay mapped
 
 
 def check(model: str | os.PathLike, **options) -> list[dict]:

@@ -27,6 +27,8 @@ llvm::Expected<EntrySpec> parseEntry(llvm::StringRef text);
 struct ImportOptions {
   /// One function each; none means one entry `main` that binds nothing.
   std::vector<EntrySpec> entries;
+  /// Tensors of the model that become outputs of every entry, besides its own.
+  std::vector<std::string> outputs;
   /// Keeps dimensions of inputs that no entry binds, by name in the type,
   /// instead of an error.
   bool allowDynamic = false;

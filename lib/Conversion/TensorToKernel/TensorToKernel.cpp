@@ -436,10 +436,12 @@ LogicalResult EntryConverter::convertReturn(ImplicitLocOpBuilder &b, func::Retur
       continue; // a state, kept from run to run
     }
     if (!layouts[result].columns.empty()) {
-      return op.emitOpError("returns a tensor of heads: no kernel moves lanes yet");
+      return op.emitError("output '") << (name ? name.getValue() : "")
+                                      << "': is a tensor of heads; no kernel moves lanes yet";
     }
     if (!value) {
-      return op.emitOpError("expected computed outputs, got a constant");
+      return op.emitError("output '") << (name ? name.getValue() : "")
+                                      << "': expected a computed tensor, got a constant";
     }
     // Sums leave the accumulators, and an output has words of its own.
     if (isa<AccType>(value.getType()) || value.getDefiningOp<LoadInputOp>() ||

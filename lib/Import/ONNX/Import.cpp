@@ -160,6 +160,22 @@ llvm::Error checkBound(const ::onnx::GraphProto &graph,
                            ":DIMENSION=SIZE,...");
 }
 
+/// Makes `tensors`, whose types are known by now, outputs as well.
+llvm::Error addOutputs(::onnx::GraphProto &graph, const std::vector<std::string> &tensors) {
+  for (const std::string &name : tensors) {
+    auto hasName = [&](const ::onnx::ValueInfoProto &info) { return info.name() == name; };
+    if (llvm::any_of(graph.output(), hasName)) {
+      continue;
+    }
+    auto info = llvm::find_if(graph.value_info(), hasName);
+    if (info == graph.value_info().end()) {
+      return createStringError("output '" + name + "': no node of the model gives this tensor");
+    }
+    *graph.add_output() = *info;
+  }
+  return llvm::Error::success();
+}
+
 NamedAttrList getModuleAttrs(const ModelProto &model, StringRef folder,
                              Builder &builder) {
   NamedAttrList opsets;
@@ -206,6 +222,9 @@ llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
   if (llvm::Error error = import::inferShapes(bound)) {
     return createStringError("entry '" + entry.name +
                              "': " + llvm::toString(std::move(error)));
+  }
+  if (llvm::Error error = addOutputs(*bound.mutable_graph(), shared.options.outputs)) {
+    return error;
   }
   import::GraphImporter importer(bound, shared.files, shared.hashes,
                                  shared.options.hashWeights, module);
