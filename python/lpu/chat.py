@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from lpu.generate import ContextFullError, Conversation, Step
+from lpu.generate import ContextFullError, Conversation
 from lpu.session import Session, open_session
 from lpu.tokenizer import Tokenizer
 
@@ -21,8 +21,10 @@ class Chat:
     """Turns of a user and the model; writes answers as they come."""
 
     def __init__(self, session: Session, tokenizer: Tokenizer, max_tokens: int, out: TextIO,
-                 on_step: Callable[[Step], None] = lambda step: None):
-        self._conversation = Conversation(session, on_step)
+                 on_step: Callable[[int, int], None] = lambda done, prompt: None):
+        """`on_step(done, prompt)` hears after each run how many tokens are in the cache and how many the prompt has."""
+        self._conversation = Conversation(session, lambda step: on_step(step.position + step.count, self._prompt))
+        self._prompt = 0
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._out = out
@@ -37,8 +39,9 @@ class Chat:
     def answer(self, prompt: str) -> str:
         """One turn. Errors: ContextFullError, with what was answered so far already written."""
         messages = [*self._messages, {"role": "user", "content": prompt}]
-        tokens = self._conversation.generate(self._tokenizer.encode_chat(messages), self._max_tokens,
-                                             self._tokenizer.end_of_text)
+        prompt_tokens = self._tokenizer.encode_chat(messages)
+        self._prompt = len(prompt_tokens)
+        tokens = self._conversation.generate(prompt_tokens, self._max_tokens, self._tokenizer.end_of_text)
         parts = []
         try:
             for text in self._tokenizer.stream(self._counted(tokens)):
@@ -51,6 +54,13 @@ class Chat:
         text = "".join(parts)
         self._messages = [*messages, {"role": "assistant", "content": text}]
         return text
+
+
+def show_prompt(done: int, prompt: int) -> None:
+    """For on_step: how far the prompt is, on a terminal, until the answer starts."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rprompt: {done} of {prompt} tokens" if done < prompt else "\r\x1b[K" if done == prompt else "")
+        sys.stderr.flush()
 
 
 def converse(chat: Chat, lines: TextIO, out: TextIO) -> None:
@@ -66,7 +76,7 @@ def converse(chat: Chat, lines: TextIO, out: TextIO) -> None:
             chat.answer(line.strip())
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="lpu.chat", description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="MODEL.lpu (on the executor) or MODEL.onnx")
     parser.add_argument("--checkpoint", type=Path, help="the GGUF file with tokenizer and chat template; "
@@ -79,8 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     from lpu.models.checkpoint import read_metadata
 
     try:
+        session = open_session(options.model)
         tokenizer = Tokenizer(read_metadata(options.checkpoint or fetch_checkpoint(options.downloads)))
-        chat = Chat(open_session(options.model), tokenizer, options.max_tokens, sys.stdout)
+        chat = Chat(session, tokenizer, options.max_tokens, sys.stdout, show_prompt)
         start = time.monotonic()
         if options.prompt is not None:
             chat.answer(options.prompt)
@@ -88,12 +99,18 @@ def main(arguments: list[str] | None = None) -> int:
             converse(chat, sys.stdin, sys.stdout)
         seconds = time.monotonic() - start
         print(f"{chat.generated} tokens, {chat.generated / seconds:.1f} tokens/s", file=sys.stderr)
-    except (ValueError, OSError, DownloadError, ContextFullError) as error:
+    # RuntimeError: what the executor found wrong with the program.
+    except (ValueError, OSError, RuntimeError, DownloadError, ContextFullError) as error:
         print(f"lpu.chat: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        return run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
 
 
 if __name__ == "__main__":

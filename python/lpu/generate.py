@@ -7,10 +7,6 @@ import numpy as np
 
 from lpu.session import Entry, Session
 
-# From this many tokens on a padded chunk is cheaper than token by token: a
-# chunk costs a few decodes.
-CHUNK_FROM = 4
-
 
 class ContextFullError(Exception):
     """More tokens than the KV cache has positions."""
@@ -34,8 +30,9 @@ def plan(entries: list[Entry], position: int, count: int) -> list[Step]:
     """The runs for `count` tokens that follow `position` others.
 
     A chunk needs position + sequence_len <= max_kv, padding included, since
-    padded rows are written; where no chunk fits, it goes token by token. Each
-    run takes the entry with the smallest max_kv that it fits.
+    padded rows are written; where no chunk fits, or where it would cost more, it
+    goes token by token. Each run takes the entry with the smallest max_kv that it
+    fits.
     """
     if position + count > capacity(entries):
         raise ContextFullError(f"the context is full: expected at most {capacity(entries)} tokens, "
@@ -43,9 +40,10 @@ def plan(entries: list[Entry], position: int, count: int) -> list[Step]:
     steps = []
     while count:
         fitting = [entry for entry in entries if position + entry.sequence_len <= entry.max_kv]
-        chunks = [entry for entry in fitting if entry.sequence_len > 1] if count >= CHUNK_FROM else []
+        decode = min((e for e in fitting if e.sequence_len == 1), key=lambda e: e.max_kv)
+        chunks = [e for e in fitting if e.sequence_len > 1 and e.cost < min(count, e.sequence_len) * decode.cost]
         # The longest chunk; of equals, the one that reads least of the cache.
-        entry = min(chunks or [e for e in fitting if e.sequence_len == 1], key=lambda e: (-e.sequence_len, e.max_kv))
+        entry = min(chunks, key=lambda e: (-e.sequence_len, e.max_kv), default=decode)
         steps.append(Step(entry, position, min(count, entry.sequence_len)))
         position += steps[-1].count
         count -= steps[-1].count

@@ -1,6 +1,7 @@
-"""What runs a model's entries: the interface, and onnxruntime behind it."""
+"""What runs a model's entries: the interface, with onnxruntime or the executor behind it."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,16 +10,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Entry:
-    """A program for `sequence_len` tokens whose KV cache ends at or before `max_kv`."""
+    """A program for `sequence_len` tokens whose KV cache ends at or before `max_kv`.
+
+    `cost` compares the runs of a model's entries, in any unit.
+    """
 
     name: str
     sequence_len: int
     max_kv: int
+    cost: int = 1
 
 
-# The entries of the demo's binary (tools/demo.sh compiles these).
-DEMO_ENTRIES = [Entry("prefill", 128, 128), Entry("extend", 128, 1024), Entry("decode256", 1, 256),
+# Entries for a model that has none of its own; a chunk of 128 costs a few decodes.
+DEMO_ENTRIES = [Entry("prefill", 128, 128, 3), Entry("extend", 128, 1024, 3), Entry("decode256", 1, 256),
                 Entry("decode1024", 1, 1024)]
+
+
+INTEGER_INPUTS = {"input_ids", "position_ids", "write_indices", "nonpad_kv_seqlen", "logits_index"}
 
 
 class Session(Protocol):
@@ -36,22 +44,28 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """onnxruntime on a model that lpu.export wrote; the entries are only limits here."""
+    """onnxruntime on a model that lpu.export wrote; the entries are only limits here.
 
-    def __init__(self, path: Path, entries: list[Entry] | None = None, threads: int = 0):
+    `optimise` folds the dequantisation of weights once, at load; without it every
+    node runs as it stands in the file.
+    """
+
+    def __init__(self, path: Path, entries: list[Entry] | None = None, threads: int = 0, optimise: bool = True):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # Fold DequantizeLinear of weights once, at load.
+        if not optimise:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        # Else its optimiser would quantise activations beside quantised weights.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._ort = onnxruntime
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         shapes = {value.name: value.shape for value in self._session.get_inputs()}
         self._caches = {name: [1, *shape[1:]] for name, shape in shapes.items() if "_cache." in name}
         self.max_seq = next(iter(self._caches.values()))[1]
-        self.entries = entries or DEMO_ENTRIES
+        self.entries = entries or [replace(entry, max_kv=min(entry.max_kv, self.max_seq)) for entry in DEMO_ENTRIES]
         for entry in self.entries:
             if entry.max_kv > self.max_seq:
                 raise ValueError(f"{path}: entry {entry.name}: expected max_kv to be at most {self.max_seq}, "
@@ -70,10 +84,79 @@ class OnnxSession:
         return logits.numpy().reshape(-1)
 
 
+@dataclass
+class Totals:
+    """What the runs of one entry did."""
+
+    runs: int = 0
+    tokens: int = 0
+    seconds: float = 0
+    weights_utilization: float = 0
+    saturations: int = 0
+
+
+def describe_entry(program_entry) -> Entry | None:
+    """The Entry of a binary's `lpu.Entry`; None where its interface is another one.
+
+    Its integer inputs are those of lpu.models.llama, for one sequence, and it
+    gives `logits`; caches are state. `input_ids` tells sequence_len. The KV cache
+    ends where the bound of `nonpad_kv_seqlen` is; and before the bound of
+    `position_ids`, since no position beyond has a row in the rotary tables.
+    """
+    inputs = program_entry.integer_inputs
+    if program_entry.inputs or set(inputs) != INTEGER_INPUTS or list(program_entry.outputs) != ["logits"]:
+        return None
+    batch, length = inputs["input_ids"].shape
+    ends = [bound + beyond for name, beyond in (("nonpad_kv_seqlen", 0), ("position_ids", 1))
+            if (bound := inputs[name].max) is not None]
+    if batch != 1 or not ends:
+        return None
+    return Entry(program_entry.name, length, min(ends), program_entry.cycles)
+
+
+class ExecutorSession:
+    """A compiled binary on the reference executor, every hazard checked in every run."""
+
+    def __init__(self, path: Path):
+        from lpu.runtime import load
+
+        self.program = load(path)
+        described = {name: describe_entry(entry) for name, entry in self.program.entries.items()}
+        self.entries = [entry for entry in described.values() if entry]
+        if not any(entry.sequence_len == 1 for entry in self.entries):
+            raise ValueError(f"{path}: expected an entry with the integer inputs {', '.join(sorted(INTEGER_INPUTS))}, "
+                             "batch 1, sequence_len 1, nonpad_kv_seqlen bounded, and the output logits; got entries "
+                             f"{', '.join(described)}")
+        self._session = self.program.session()
+        self.totals = {entry.name: Totals() for entry in self.entries}
+
+    def reset(self) -> None:
+        self._session.reset()
+
+    def run(self, entry: Entry, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Errors: lpu.HazardError; RuntimeError when a run took another number of cycles than was promised."""
+        declared = self.program.entries[entry.name].integer_inputs
+        start = time.perf_counter()
+        outputs = self._session.run(entry.name, {name: np.asarray(values, declared[name].dtype)
+                                                 for name, values in inputs.items()})
+        totals, statistics = self.totals[entry.name], self._session.statistics
+        totals.seconds += time.perf_counter() - start
+        totals.runs += 1
+        totals.tokens += int(inputs["logits_index"][0]) + 1
+        totals.weights_utilization = statistics.weights_utilization
+        totals.saturations += sum(statistics.saturations.values())
+        promised = self.program.entries[entry.name].cycles
+        if statistics.cycles != promised:
+            raise RuntimeError(f"entry {entry.name}: expected {promised} cycles, the executor counted {statistics.cycles}")
+        return outputs["logits"].reshape(-1)
+
+
 def open_session(path: Path) -> Session:
     """A session for a model file, by its suffix. Errors: ValueError for another suffix, OSError for no such file."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if path.suffix == ".onnx":
         return OnnxSession(path)
-    raise ValueError(f"{path}: expected a file .onnx, got {path.suffix or 'no suffix'}")
+    if path.suffix == ".lpu":
+        return ExecutorSession(path)
+    raise ValueError(f"{path}: expected a file .onnx or .lpu, got {path.suffix or 'no suffix'}")

@@ -260,7 +260,7 @@ def test_interrupt_leaves_cleanly(model):
 
 @pytest.mark.parametrize("name,message", [
     ("missing.onnx", "{path}: no such file"),
-    ("model.bin", "{path}: expected a file .onnx, got .bin"),
+    ("model.bin", "{path}: expected a file .onnx or .lpu, got .bin"),
 ])
 def test_open_session_errors(tmp_path, name, message):
     path = tmp_path / name
