@@ -297,6 +297,37 @@ LogicalResult AppendOp::verify() {
   return success();
 }
 
+LogicalResult RowsOp::verify() {
+  BufferType from = getSource().getType(), to = getResult().getType();
+  if (from.getColumns() != to.getColumns() || from.getWidth() != to.getWidth() ||
+      from.getFormat() != to.getFormat() ||
+      int64_t(getFirst()) + to.getRows() > from.getRows()) {
+    return emitOpError("expected rows of ") << from << ", got " << to << " from row "
+                                            << getFirst();
+  }
+  return success();
+}
+
+LogicalResult ConcatRowsOp::verify() {
+  BufferType to = getResult().getType();
+  int64_t rows = 0;
+  for (Value part : getParts()) {
+    auto from = cast<BufferType>(part.getType());
+    if (from.getColumns() != to.getColumns() || from.getWidth() != to.getWidth() ||
+        from.getFormat() != to.getFormat()) {
+      return emitOpError("expected parts like ") << to << ", got " << from;
+    }
+    if (!part.getDefiningOp<MapOp>() || !part.hasOneUse()) {
+      return emitOpError("expected results of maps that nothing else reads");
+    }
+    rows += from.getRows();
+  }
+  if (rows != to.getRows()) {
+    return emitOpError("expected ") << to.getRows() << " rows, got " << rows;
+  }
+  return success();
+}
+
 LogicalResult GatherRowsOp::verify() {
   BufferType table = getTable().getType(), result = getResult().getType();
   if (getMap().getType().getFormat() != Format::I32 ||

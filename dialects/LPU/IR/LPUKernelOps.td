@@ -275,6 +275,28 @@ def LPU_AppendOp : LPU_KernelOp<"append"> {
   let hasVerifier = 1;
 }
 
+def LPU_RowsOp : LPU_KernelOp<"rows", [Pure]> {
+  let summary = "some rows of a buffer, where they lie";
+  let arguments = (ins LPU_BufferType:$source, I64Attr:$first,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat =
+      "$source `from` $first attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def LPU_ConcatRowsOp : LPU_KernelOp<"concat_rows", [Pure]> {
+  let summary = "a buffer whose rows maps make part by part, where it lies";
+  let description = [{
+    Every part is the only use of a map's result.
+  }];
+  let arguments = (ins Variadic<LPU_BufferType>:$parts,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat = "$parts attr-dict `:` functional-type($parts, $result)";
+  let hasVerifier = 1;
+}
+
 def LPU_GatherRowsOp : LPU_KernelOp<"gather_rows"> {
   let summary = "rows of a table in SRAM, by an address map";
   let description = [{

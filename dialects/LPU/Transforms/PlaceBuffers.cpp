@@ -47,6 +47,30 @@ public:
     merge(state, first);
     return first;
   }
+  /// Size and first word of the smallest gap with room for `words`; INT64_MAX and -1
+  /// when there is none.
+  std::pair<int64_t, int64_t> findSmallestGap(int64_t slice, int64_t bank,
+                                              int64_t words) const {
+    std::pair<int64_t, int64_t> best{INT64_MAX, -1};
+    int64_t from = 0;
+    auto consider = [&](int64_t end) {
+      if (end - from >= words) {
+        best = std::min(best, {end - from, from});
+      }
+    };
+    for (auto [first, last] : at(slice, bank).taken) {
+      consider(first);
+      from = last;
+    }
+    consider(target->wordsPerBank());
+    return best;
+  }
+  void takeAt(int64_t slice, int64_t bank, int64_t first, int64_t words) {
+    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
+    state.used += words;
+    state.taken[first] = first + words;
+    merge(state, first);
+  }
   void release(int64_t slice, int64_t bank, int64_t first, int64_t words) {
     State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
     auto run = std::prev(state.taken.upper_bound(first));
@@ -119,8 +143,11 @@ public:
         return isa<MapOp>(user) || (contract && contract.getScales() == op.getResult());
       });
     };
-    if (failed(placeTables()) || failed(placeConstants(isOfVxm)) || failed(placeOutputs()) ||
-        failed(placeStripes()) ||
+    if (failed(placeTables()) || failed(placeConstants(isOfVxm)) || failed(placeOutputs())) {
+      return failure();
+    }
+    reserveForBuffers();
+    if (failed(placeStripes()) ||
         failed(placeConstants([](ConstantRowsOp) { return true; }))) {
       return failure();
     }
@@ -231,7 +258,7 @@ private:
   LogicalResult placeEntry(func::FuncOp entry) {
     llvm::DenseMap<Operation *, SmallVector<Value>> lastReads;
     for (Operation &op : entry.getBody().front()) {
-      if (!isa<MapOp, PermuteOp, GatherRowsOp>(op)) {
+      if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
         continue;
       }
       for (Value result : op.getResults()) {
@@ -259,8 +286,16 @@ private:
       last = last->isBeforeInBlock(user) ? user : last;
     };
     for (Operation *user : buffer.getUsers()) {
-      if (isa<StoreOutputOp>(user)) {
+      // What is a part of another buffer goes back with it.
+      if (isa<StoreOutputOp, ConcatRowsOp>(user)) {
         return nullptr;
+      }
+      if (auto rows = dyn_cast<RowsOp>(user)) {
+        Operation *read = getLastRead(rows.getResult());
+        if (!read) {
+          return nullptr;
+        }
+        add(read);
       }
       add(user);
       if (auto contract = dyn_cast<ContractOp>(user)) {
@@ -523,8 +558,87 @@ private:
     return decodeStripes(op.getPlacementAttr());
   }
 
-  /// Words of every bank that stripes leave for buffers.
-  int64_t getReserve() const { return target.wordsPerBank() / 128; }
+  /// Keeps words near the VXM for what entries compute: banks with room for the
+  /// largest buffer, up to twice the words that an entry holds at once.
+  void reserveForBuffers() {
+    int64_t largest = 0, peak = 0;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      int64_t live = 0;
+      llvm::DenseMap<Operation *, int64_t> ends;
+      for (Operation &op : entry.getBody().front()) {
+        for (Value result : op.getResults()) {
+          auto type = dyn_cast<BufferType>(result.getType());
+          bool isComputed =
+              isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp, DeriveOp, LoadInputOp>(op);
+          bool isPart = result.hasOneUse() && isa<ConcatRowsOp>(*result.user_begin());
+          if (!type || !isComputed || isPart || placedEarly.contains(result)) {
+            continue;
+          }
+          int64_t count = type.getRows() * type.getVectors(target.lanes());
+          bool isContracted = llvm::any_of(result.getUsers(), [](Operation *user) {
+            return isa<ContractOp>(user);
+          });
+          int64_t all = count * getNumBytes(type.getFormat()) * (isContracted ? 2 : 1);
+          largest = std::max(largest, count);
+          live += all;
+          if (!isa<DeriveOp, LoadInputOp>(op)) {
+            if (Operation *last = getLastRead(result)) {
+              ends[last] += all;
+            }
+          }
+        }
+        peak = std::max(peak, live);
+        live -= ends.lookup(&op);
+      }
+    }
+    // Operands and results of a map lie in slices of their own: more banks help more
+    // than larger ones, as far as the stripes leave room.
+    int64_t capacity =
+        int64_t(target.numSlices()) * target.banks() * target.wordsPerBank();
+    int64_t room = capacity - words.totalUsed() - countStripeWords();
+    int64_t wanted = std::min(2 * peak, room - room / 10) / 2;
+    for (Side side : {Side::West, Side::East}) {
+      int64_t left = wanted;
+      for (int64_t i = 0; i < int64_t(target.slicesPerSide()) && left >= largest; ++i) {
+        int64_t slice = target.slice(side, unsigned(i));
+        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
+          if (words.fits(slice, bank, largest)) {
+            reserves[{slice, bank}] = largest;
+            left -= largest;
+            break;
+          }
+        }
+      }
+    }
+  }
+
+  /// Words of all slices that weights and states take.
+  int64_t countStripeWords() {
+    llvm::DenseSet<std::pair<Attribute, int64_t>> seen;
+    int64_t total = 0;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      entry.walk([&](Operation *op) {
+        if (auto state = dyn_cast<StateOp>(op)) {
+          bool isNew = seen.insert({state.getNameAttr(), -1}).second;
+          total += isNew ? 16 * getNumBytes(state.getResult().getType().getFormat()) *
+                               getWords(state)
+                         : 0;
+        } else if (auto contract = dyn_cast<ContractOp>(op); contract && !contract.getTiles()) {
+          ContractShape shape = getContractShape(contract, target.lanes());
+          bool isNew = seen.insert({*contract.getWeights(), shape.tileColumns}).second;
+          int64_t count = isOneWord(contract, target.lanes()) ? 1 : shape.tiles * shape.groups;
+          total += isNew ? count * 16 * (isF16(contract) ? 2 : 1) : 0;
+        }
+      });
+    }
+    return total;
+  }
+
+  /// Words of a bank that stripes leave for buffers.
+  int64_t getReserve(int64_t slice, int64_t bank) const {
+    auto it = reserves.find({slice, bank});
+    return it == reserves.end() ? 0 : it->second;
+  }
 
   /// `width` slices of the plane's side with room for `count` words in a bank, the
   /// emptiest banks first, far slices first among equals, outside `taken` while
@@ -537,11 +651,12 @@ private:
       for (int64_t i = target.slicesPerSide() - 1; i >= 0; --i) {
         int64_t slice = target.slice(side, unsigned(i)), emptiest = 0;
         for (int64_t bank = 1; bank < int64_t(target.banks()); ++bank) {
-          if (words.usedWords(slice, bank) < words.usedWords(slice, emptiest)) {
+          if (words.usedWords(slice, bank) + getReserve(slice, bank) <
+              words.usedWords(slice, emptiest) + getReserve(slice, emptiest)) {
             emptiest = bank;
           }
         }
-        if (words.fits(slice, emptiest, count + getReserve()) && !(avoid && taken.contains(slice))) {
+        if (words.fits(slice, emptiest, count + getReserve(slice, emptiest)) && !(avoid && taken.contains(slice))) {
           banks.push_back({slice, emptiest});
         }
       }
@@ -549,7 +664,8 @@ private:
         continue;
       }
       llvm::stable_sort(banks, [&](const auto &a, const auto &b) {
-        return words.usedWords(a.first, a.second) < words.usedWords(b.first, b.second);
+        return words.usedWords(a.first, a.second) + getReserve(a.first, a.second) <
+               words.usedWords(b.first, b.second) + getReserve(b.first, b.second);
       });
       banks.resize(width);
       llvm::sort(banks);
@@ -610,11 +726,30 @@ private:
       return placeOne(op, permute.getResult(), {target.sliceSide(unsigned(from))},
                       [&](DenseI64ArrayAttr a) { permute.setPlacementAttr(a); });
     }
+    if (auto rows = dyn_cast<RowsOp>(op)) {
+      rows.setPlacementAttr(getRows(rows.getSource(), int64_t(rows.getFirst())));
+      slicesOf[rows.getResult()] = SmallVector<int64_t>(slicesOf[rows.getSource()]);
+      return success();
+    }
+    if (auto concat = dyn_cast<ConcatRowsOp>(op)) {
+      concat.setPlacementAttr(getRows(concat.getResult(), 0));
+      return success();
+    }
     if (auto map = dyn_cast<MapOp>(op)) {
       SmallVector<Attribute> placements;
       for (Value result : map.getResults()) {
         if (DenseI64ArrayAttr early = placedEarly.lookup(result)) {
           placements.push_back(early);
+          continue;
+        }
+        auto whole = result.hasOneUse() ? dyn_cast<ConcatRowsOp>(*result.user_begin())
+                                        : ConcatRowsOp();
+        if (whole) {
+          FailureOr<DenseI64ArrayAttr> part = placePart(whole, result);
+          if (failed(part)) {
+            return failure();
+          }
+          placements.push_back(*part);
           continue;
         }
         if (failed(placeOne(op, result, getSides(result),
@@ -625,6 +760,43 @@ private:
       map.setPlacementsAttr(ArrayAttr::get(op->getContext(), placements));
     }
     return success();
+  }
+
+  /// The copies of `buffer`, which is placed, from row `first` on.
+  DenseI64ArrayAttr getRows(Value buffer, int64_t first) {
+    auto type = cast<BufferType>(buffer.getType());
+    SmallVector<Placement> copies;
+    unsigned bytes = getNumBytes(type.getFormat());
+    for (ArrayRef<BytePlacement> all = bytesOf[buffer]; !all.empty();
+         all = all.drop_front(bytes)) {
+      copies.emplace_back(all.begin(), all.begin() + bytes);
+      for (BytePlacement &byte : copies.back()) {
+        byte.first += first * type.getVectors(target.lanes());
+      }
+    }
+    return encodePlacement(buffer.getContext(), copies);
+  }
+
+  /// The first part places the whole, away from what goes with any part.
+  FailureOr<DenseI64ArrayAttr> placePart(ConcatRowsOp whole, Value part) {
+    Value result = whole.getResult();
+    if (!bytesOf.contains(result)) {
+      if (failed(placeOne(whole, result, getSides(result), [](DenseI64ArrayAttr) {}))) {
+        return failure();
+      }
+      SmallVector<int64_t> slices(slicesOf[result]);
+      for (Value other : whole.getParts()) {
+        slicesOf[other] = slices;
+      }
+    }
+    int64_t first = 0;
+    for (Value other : whole.getParts()) {
+      if (other == part) {
+        break;
+      }
+      first += cast<BufferType>(other.getType()).getRows();
+    }
+    return getRows(result, first);
   }
 
   /// Sides on which `buffer` is read: those of the planes that contract it;
@@ -642,6 +814,11 @@ private:
   SmallVector<Side> getNeededSides(Value buffer) {
     llvm::SmallSetVector<Side, 2> sides;
     for (Operation *user : buffer.getUsers()) {
+      if (auto rows = dyn_cast<RowsOp>(user)) {
+        for (Side side : getNeededSides(rows.getResult())) {
+          sides.insert(side);
+        }
+      }
       if (auto gather = dyn_cast<GatherRowsOp>(user)) {
         if (gather.getMap() != buffer) {
           sides.insert(kTableSide);
@@ -676,12 +853,23 @@ private:
   SliceSet getConflicts(Value buffer) {
     llvm::SmallSetVector<Operation *, 8> maps;
     auto addUsers = [&](Value value) {
+      SmallVector<Operation *> users(value.getUsers());
       for (Operation *user : value.getUsers()) {
+        if (auto rows = dyn_cast<RowsOp>(user)) {
+          llvm::append_range(users, rows.getResult().getUsers());
+        }
+      }
+      for (Operation *user : users) {
         if (isa<MapOp, AppendOp, PermuteOp, GatherRowsOp>(user)) {
           maps.insert(user);
         }
       }
     };
+    if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
+      for (Value part : whole.getParts()) {
+        maps.insert(part.getDefiningOp());
+      }
+    }
     addUsers(buffer);
     for (Operation *user : buffer.getUsers()) {
       if (auto contract = dyn_cast<ContractOp>(user)) {
@@ -693,6 +881,9 @@ private:
     }
     SliceSet slices;
     auto addSlices = [&](Value value) {
+      if (auto rows = value.getDefiningOp<RowsOp>()) {
+        value = rows.getSource();
+      }
       for (int64_t slice : slicesOf.lookup(value)) {
         slices.insert(slice);
       }
@@ -743,9 +934,29 @@ private:
   }
 
   /// The nearest slice without a conflict, in a bank whose words were not in use
-  /// before, while there are such.
+  /// before, while there are such. Large buffers go where the gap is smallest.
   std::optional<BytePlacement> findByte(Side side, int64_t count,
                                         const SliceSet &conflicts) {
+    constexpr int64_t kLarge = 32;
+    if (count > kLarge) {
+      std::pair<int64_t, int64_t> best{INT64_MAX, -1};
+      BytePlacement found{};
+      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
+        int64_t slice = target.slice(side, unsigned(i));
+        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
+          auto gap = words.findSmallestGap(slice, bank, count);
+          if (!conflicts.contains(slice) && gap.first < best.first) {
+            best = gap;
+            found = {slice, bank, gap.second};
+          }
+        }
+      }
+      if (best.second < 0) {
+        return std::nullopt;
+      }
+      words.takeAt(found.slice, found.bank, found.first, count);
+      return found;
+    }
     for (bool isAhead : {true, false}) {
       for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
         int64_t slice = target.slice(side, unsigned(i));
@@ -777,6 +988,7 @@ private:
   llvm::DenseMap<Attribute, Side> sideOfState;
   llvm::DenseMap<std::pair<Attribute, Type>, TableOp> tables;
   llvm::DenseMap<std::pair<Attribute, Type>, SmallVector<ConstantRowsOp>> constants;
+  std::map<std::pair<int64_t, int64_t>, int64_t> reserves; ///< by slice and bank
   llvm::DenseMap<Value, DenseI64ArrayAttr> placedEarly; ///< outputs
   llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;

@@ -101,7 +101,8 @@ LogicalResult Lowering::run() {
       result = lowerAppend(append);
     } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp, mlir::lpu::StateOp,
                     mlir::lpu::IntegerInputOp, mlir::lpu::DeriveOp,
-                    mlir::lpu::ConstantRowsOp, mlir::lpu::TableOp, func::ReturnOp>(op)) {
+                    mlir::lpu::ConstantRowsOp, mlir::lpu::TableOp, mlir::lpu::RowsOp,
+                    mlir::lpu::ConcatRowsOp, func::ReturnOp>(op)) {
       result = op.emitOpError("does not belong to the kernel level");
     }
     if (failed(result)) {

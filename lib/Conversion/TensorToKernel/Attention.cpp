@@ -204,13 +204,19 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     auto type = RankedTensorType::get({features, lanes}, b.getF16Type());
     auto weights = DenseElementsAttr::getFromRawBuffer(
         type, ArrayRef(reinterpret_cast<const char *>(ones.data()), ones.size() * 2));
-    Value spread =
-        ContractOp::create(b, sums({count * groups, lanes}, Format::F16), rows, Value(), Value(),
-                           weights, width / kGroup, 0, DenseI64ArrayAttr());
-    rows = map(b, spread, buffer({count * groups, lanes}, Format::F16), 1.0f, getFirst);
+    Value at = derive(b, "key positions", word, {count, lanes}, Format::I32);
+    for (int64_t first = 0, part; first < count; first += part) {
+      part = std::min(getBlockRows(groups), count - first);
+      Value some = takeRows(b, rows, first, part);
+      Value spread =
+          ContractOp::create(b, sums({part * groups, lanes}, Format::F16), some, Value(),
+                             Value(), weights, width / kGroup, 0, DenseI64ArrayAttr());
+      Value all = map(b, spread, buffer({part * groups, lanes}, Format::F16), 1.0f, getFirst);
+      AppendOp::create(b, all, takeRows(b, at, first, part), state);
+    }
+    return success();
   }
-  Value at = derive(b, isKey ? "key positions" : "value positions", word, {count, lanes},
-                    Format::I32);
+  Value at = derive(b, "value positions", word, {count, lanes}, Format::I32);
   AppendOp::create(b, rows, at, state);
   return success();
 }
@@ -261,9 +267,6 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   int64_t width = layout.getQuery().width;
   Value query = map(b, values.lookup(op.getQuery()), buffer({rows, columns}, Format::F16, width),
                     1.0f, getFirst);
-  Value scores = ContractOp::create(b, sums({rows * heads, positions}, Format::F16), query, Value(),
-                                    keys, ElementsAttr(), layout.queriesPerVector, 0,
-                                    DenseI64ArrayAttr());
   IndexExpr length = op.getCausal() ? int64_t(op.getPastLength()) + rows : all;
   if (op.getKvLength()) {
     FailureOr<IndexExpr> given = getElement(op.getKvLength(), 0, op);
@@ -281,6 +284,53 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   Value mask = derive(b, "positions in use", select(at < visible, 0, kHidden),
                       {op.getCausal() ? rows : 1, positions}, Format::BF16);
 
+  // Scores of some rows at a time, so that they need few words.
+  SmallVector<Value> parts;
+  for (int64_t first = 0, part; first < rows; first += part) {
+    part = std::min(getBlockRows(heads * vectors), rows - first);
+    bool isShared = cast<BufferType>(mask.getType()).getRows() == 1;
+    parts.push_back(attendRows(b, op, takeRows(b, query, first, part), keys, cached,
+                               isShared ? mask : takeRows(b, mask, first, part)));
+  }
+  values[op.getResult()] =
+      parts.size() == 1
+          ? parts[0]
+          : Value(ConcatRowsOp::create(
+                b, buffer({rows, valueColumns}, Format::F32, valueLayout.getWidth()), parts,
+                DenseI64ArrayAttr()));
+  return success();
+}
+
+int64_t EntryConverter::getBlockRows(int64_t vectors) {
+  constexpr int64_t kWords = 256;
+  return std::max<int64_t>(1, kWords / vectors);
+}
+
+Value EntryConverter::takeRows(ImplicitLocOpBuilder &b, Value source, int64_t first,
+                               int64_t count) {
+  auto type = cast<BufferType>(source.getType());
+  if (first == 0 && count == type.getRows()) {
+    return source;
+  }
+  BufferType result =
+      buffer({count, type.getColumns()}, type.getFormat(), type.getWidth());
+  return RowsOp::create(b, result, source, uint64_t(first), DenseI64ArrayAttr());
+}
+
+Value EntryConverter::attendRows(ImplicitLocOpBuilder &b, AttentionOp op, Value query,
+                                 Value keys, Value cached, Value mask) {
+  auto queryType = cast<BufferType>(query.getType());
+  int64_t lanes = getTarget()->lanes(), rows = queryType.getRows();
+  int64_t heads = int64_t(op.getQueryHeads());
+  int64_t positions = cast<BufferType>(mask.getType()).getColumns();
+  int64_t valueColumns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
+  HeadLayout layout = HeadLayout::get(heads, int64_t(op.getKvHeads()),
+                                      queryType.getColumns() / heads, lanes);
+  HeadLayout valueLayout =
+      HeadLayout::get(heads, int64_t(op.getKvHeads()), valueColumns / heads, lanes);
+  Value scores = ContractOp::create(b, sums({rows * heads, positions}, Format::F16), query,
+                                    Value(), keys, ElementsAttr(), layout.queriesPerVector, 0,
+                                    DenseI64ArrayAttr());
   float scale = op.getScale().convertToFloat();
   float softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0;
   constexpr double kLog2E = 1.4426950408889634;
@@ -344,8 +394,7 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
                          valueLayout.headsPerVector, DenseI64ArrayAttr());
   Value total = ContractOp::create(b, resultSums, weights, Value(), Value(), ones, 0,
                                    valueLayout.headsPerVector, DenseI64ArrayAttr());
-  values[op.getResult()] =
-      map(b, {products, total}, buffer({rows, valueColumns}, Format::F32, valueWidth), 1.0f,
+  return map(b, {products, total}, buffer({rows, valueColumns}, Format::F32, valueWidth), 1.0f,
           [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
             // Where all is hidden, and in unused lanes, 0 / tiny = 0.
             Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
@@ -353,5 +402,4 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
             Value inverse = arith::DivFOp::create(inner, one, some);
             return arith::MulFOp::create(inner, in[0], inverse);
           });
-  return success();
 }

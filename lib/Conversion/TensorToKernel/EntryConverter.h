@@ -72,6 +72,12 @@ private:
                                             mlir::Value table);
   mlir::LogicalResult convertCacheUpdate(Builder &b, mlir::lpu::CacheUpdateOp op);
   mlir::LogicalResult convertAttention(Builder &b, mlir::lpu::AttentionOp op);
+  /// Attention of the query rows in `query`, over the tiles of keys and values.
+  mlir::Value attendRows(Builder &b, mlir::lpu::AttentionOp op, mlir::Value query,
+                         mlir::Value keys, mlir::Value cached, mlir::Value mask);
+  /// How many rows to compute at once where each needs so many vectors.
+  static int64_t getBlockRows(int64_t vectors);
+  mlir::Value takeRows(Builder &b, mlir::Value source, int64_t first, int64_t count);
   mlir::LogicalResult loadInteger(Builder &b, mlir::BlockArgument argument);
 
   /// Element `index` of a tensor of integers that the host knows.
