@@ -1,5 +1,6 @@
 //===- FuseMaps.cpp - Join maps that pass a buffer on ---------------------===//
 
+#include "FoldScales.h"
 #include "LPU/Transforms/Passes.h"
 #include "lpu/Target/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,11 +33,20 @@ unsigned countAlus(MapOp map, const ::lpu::Target &target) {
   for (auto [value, type] :
        llvm::zip(body.getTerminator()->getOperands(), map.getResultTypes())) {
     bool limbs = getNumLimbs(cast<BufferType>(type).getFormat()) != 0;
-    count += limbs ? 5 : 0;
-    wanted[value].insert(limbs ? -3 * alu : alu);
+    // The factor of a result in limbs may be part of a constant.
+    bool isFolded = limbs && getFactorCarrier(map, value);
+    count += !limbs ? 0 : isFolded ? 4 : 5;
+    wanted[value].insert(!limbs ? alu : isFolded ? -2 * alu : -3 * alu);
   }
   for (Operation &op : llvm::reverse(body.without_terminator())) {
     if (isa<arith::ConstantOp>(op)) {
+      continue;
+    }
+    auto product = dyn_cast<arith::MulFOp>(op);
+    if (product && isFoldedFactor(map, product)) {
+      for (Value operand : op.getOperands()) {
+        wanted[operand].insert(wanted[op.getResult(0)].begin(), wanted[op.getResult(0)].end());
+      }
       continue;
     }
     int64_t latency = isa<math::Exp2Op, math::Log2Op, math::TanhOp, math::RsqrtOp>(op) ? slow
@@ -129,6 +139,8 @@ MapOp fuse(MapOp map, MapOp consumer, const ::lpu::Target &target) {
     }
   }
   builder.clone(*copy(consumer), mapping);
+  fused.setUncounted(consumer.getUncounted());
+  simplifyBody(fused);
   // One row leaves an ALU after a few cycles.
   bool isBusy = cast<BufferType>(fused.getResult(0).getType()).getRows() > 1;
   if (countAlus(fused, target) > (isBusy ? 1 : 2) * target.alus()) {
@@ -174,6 +186,9 @@ struct FuseMaps : mlir::lpu::impl::FuseMapsPassBase<FuseMaps> {
           changed = true;
         }
       }
+    }
+    for (MapOp map : getOperation().getOps<MapOp>()) {
+      foldScales(map);
     }
   }
 };

@@ -10,6 +10,7 @@ def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
     A map whose f32 results have one user, a map over the same rows and columns,
     becomes a part of that map, as long as the joint program keeps at most the
     target's ALUs busy: with more rows than one every operation holds an ALU.
+    Constant factors move into the scales and constants that maps read.
   }];
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }

@@ -941,43 +941,32 @@ private:
   }
 
   /// The nearest slice without a conflict, in a bank whose words were not in use
-  /// before, while there are such. Large buffers go where the gap is smallest.
+  /// before, while there are such; then the smallest gap.
   std::optional<BytePlacement> findByte(Side side, int64_t count,
                                         const SliceSet &conflicts) {
-    constexpr int64_t kLarge = 32;
-    if (count > kLarge) {
-      std::pair<int64_t, int64_t> best{INT64_MAX, -1};
-      BytePlacement found{};
-      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
-        int64_t slice = target.slice(side, unsigned(i));
-        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
-          auto gap = words.findSmallestGap(slice, bank, count);
-          if (!conflicts.contains(slice) && gap.first < best.first) {
-            best = gap;
-            found = {slice, bank, gap.second};
-          }
-        }
+    std::pair<int64_t, int64_t> best{INT64_MAX, -1};
+    BytePlacement found{};
+    for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
+      int64_t slice = target.slice(side, unsigned(i));
+      if (conflicts.contains(slice)) {
+        continue;
       }
-      if (best.second < 0) {
-        return std::nullopt;
-      }
-      words.takeAt(found.slice, found.bank, found.first, count);
-      return found;
-    }
-    for (bool isAhead : {true, false}) {
-      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
-        int64_t slice = target.slice(side, unsigned(i));
-        if (conflicts.contains(slice)) {
-          continue;
+      for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
+        if (words.fitsAhead(slice, bank, count)) {
+          return BytePlacement{slice, bank, words.take(slice, bank, count)};
         }
-        for (int64_t bank = target.banks() - 1; bank >= 0; --bank) {
-          if (isAhead ? words.fitsAhead(slice, bank, count) : words.fits(slice, bank, count)) {
-            return BytePlacement{slice, bank, words.take(slice, bank, count)};
-          }
+        auto gap = words.findSmallestGap(slice, bank, count);
+        if (gap.first < best.first) {
+          best = gap;
+          found = {slice, bank, gap.second};
         }
       }
     }
-    return std::nullopt;
+    if (best.second < 0) {
+      return std::nullopt;
+    }
+    words.takeAt(found.slice, found.bank, found.first, count);
+    return found;
   }
 
   InFlightDiagnostic emitDoesNotFit(Operation *op, const Twine &what) {

@@ -147,7 +147,8 @@ private:
       return;
     }
     counters.push_back(getCounterName(r));
-    Operand scaled = node("mul", {value, immediate(op.getScales()[r])});
+    float factor = op.getScales()[r];
+    Operand scaled = factor == 1 ? value : node("mul", {value, immediate(factor)});
     Operand rounded = node("f2i", scaled);
     int64_t half = repeatByte(limbs, 0x80);
     nodes.back().bounds = {{limbs == 4 ? INT32_MIN : -half, repeatByte(limbs, 0x7f)}};
