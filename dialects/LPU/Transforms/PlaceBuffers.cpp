@@ -128,10 +128,16 @@ private:
   std::vector<State> states;
 };
 
+/// How much of a bank near the VXM is kept for what entries compute: room for the
+/// largest buffer in some banks of a side, a share of that in others.
+struct ReservePlan {
+  int64_t largeBanks, percent;
+};
+
 class Placer {
 public:
-  Placer(ModuleOp module, const Target &target)
-      : module(module), target(target), words(target) {}
+  Placer(ModuleOp module, const Target &target, ReservePlan plan)
+      : module(module), target(target), plan(plan), words(target) {}
 
   LogicalResult run() {
     // Tables first: they need many words in a row, in neighbouring slices; then the
@@ -605,13 +611,15 @@ private:
     int64_t room = capacity - words.totalUsed() - countStripeWords();
     int64_t wanted = std::min(2 * peak, room - room / 10) / 2;
     for (Side side : {Side::West, Side::East}) {
-      int64_t left = wanted;
-      for (int64_t i = 0; i < int64_t(target.slicesPerSide()) && left >= largest; ++i) {
+      int64_t left = wanted, banks = 0;
+      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
         int64_t slice = target.slice(side, unsigned(i));
-        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
-          if (words.fits(slice, bank, largest)) {
-            reserves[{slice, bank}] = largest;
-            left -= largest;
+        int64_t count = banks < plan.largeBanks ? largest : largest * plan.percent / 100;
+        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0 && left >= count; --bank) {
+          if (words.fits(slice, bank, count)) {
+            reserves[{slice, bank}] = count;
+            left -= count;
+            ++banks;
             break;
           }
         }
@@ -979,6 +987,7 @@ private:
 
   ModuleOp module;
   const Target &target;
+  ReservePlan plan;
   WordAllocator words;
   llvm::DenseMap<Attribute, StateOp> states; ///< by name
   llvm::DenseMap<Attribute, Side> sideOfState;
@@ -1008,9 +1017,26 @@ struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
       getOperation().emitOpError(std::string(target.status().message()));
       return signalPassFailure();
     }
-    if (failed(Placer(getOperation(), *target).run())) {
+    // Where room is short it depends on the mix of buffers which plan serves.
+    constexpr ReservePlan kPlans[] = {{INT64_MAX, 100}, {6, 60}, {8, 40}, {4, 40}, {10, 20}};
+    for (ReservePlan plan : kPlans) {
+      ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
+      if (succeeded(place(*target, plan))) {
+        return;
+      }
+    }
+    if (failed(place(*target, kPlans[0]))) {
       signalPassFailure();
     }
+  }
+
+  LogicalResult place(const Target &target, ReservePlan plan) {
+    getOperation().walk([](Operation *op) {
+      for (StringRef name : {"placement", "placements", "windows"}) {
+        op->removeAttr(name);
+      }
+    });
+    return Placer(getOperation(), target, plan).run();
   }
 };
 

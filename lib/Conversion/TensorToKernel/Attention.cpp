@@ -302,7 +302,7 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
 }
 
 int64_t EntryConverter::getBlockRows(int64_t vectors) {
-  constexpr int64_t kWords = 256;
+  constexpr int64_t kWords = 128;
   return std::max<int64_t>(1, kWords / vectors);
 }
 
