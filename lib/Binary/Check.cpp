@@ -25,7 +25,7 @@ public:
                           expected, " bytes, got ", image.bytes.size()));
       }
     }
-    checkOverlaps();
+    checkOverlaps(nullptr);
     for (size_t i = 0; i < program.tables.size(); ++i) {
       if (program.tables[i].size() != target.lanes()) {
         fail(absl::StrCat("table ", i, ": expected ", target.lanes(),
@@ -56,10 +56,15 @@ private:
     }
   }
 
-  void checkOverlaps() {
+  /// No word has two meanings: neither in the image nor in the image and one entry's
+  /// own words.
+  void checkOverlaps(const EntryProgram *entry) {
     std::vector<const ImageRegion *> regions;
     for (const ImageBytes &image : program.image) {
       regions.push_back(&image.region);
+    }
+    for (int k = 0; entry && k < entry->header.scratch_size(); ++k) {
+      regions.push_back(&entry->header.scratch(k));
     }
     auto key = [](const ImageRegion *r) {
       return std::tuple(r->words().slice(), r->words().bank(), r->words().first());
@@ -70,13 +75,15 @@ private:
       const WordRange &a = regions[i - 1]->words(), &b = regions[i]->words();
       if (a.slice() == b.slice() && a.bank() == b.bank() &&
           b.first() < a.first() + a.count()) {
-        fail(absl::StrCat("regions \"", regions[i - 1]->label(), "\" and \"",
+        fail(absl::StrCat(entry ? absl::StrCat("entry ", entry->header.name(), ": ") : "",
+                          "regions \"", regions[i - 1]->label(), "\" and \"",
                           regions[i]->label(), "\" overlap"));
       }
     }
   }
 
   void checkEntry(const EntryProgram &entry) {
+    checkOverlaps(&entry);
     for (const ImageRegion &region : entry.header.scratch()) {
       checkWords(region.words(), region.label());
     }

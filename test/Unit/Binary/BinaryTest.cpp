@@ -165,6 +165,12 @@ TEST_F(BinaryTest, structuralErrors) {
   program.image[1].region.set_label("v");
   EXPECT_EQ(message(program), "regions \"w\" and \"v\" overlap");
   program = makeProgram();
+  ImageRegion &derived = *program.entries[0].header.add_scratch();
+  derived = program.image[0].region;
+  derived.set_kind(DERIVED);
+  derived.set_label("positions");
+  EXPECT_NE(message(program).find("entry main: regions "), std::string::npos);
+  program = makeProgram();
   program.tables[0].pop_back();
   EXPECT_EQ(message(program), "table 0: expected 32 entries, got 31");
 }
