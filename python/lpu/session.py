@@ -1,7 +1,8 @@
 """What runs a model's entries: the interface, with onnxruntime or the executor behind it."""
 
 import time
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -91,8 +92,7 @@ class Totals:
     runs: int = 0
     tokens: int = 0
     seconds: float = 0
-    weights_utilization: float = 0
-    saturations: int = 0
+    saturations: Counter[str] = field(default_factory=Counter)  # by what saturated
 
 
 def describe_entry(program_entry) -> Entry | None:
@@ -133,6 +133,11 @@ class ExecutorSession:
     def reset(self) -> None:
         self._session.reset()
 
+    @property
+    def saturations(self) -> Counter[str]:
+        """Of all runs so far."""
+        return sum((totals.saturations for totals in self.totals.values()), Counter())
+
     def run(self, entry: Entry, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Errors: lpu.HazardError; RuntimeError when a run took another number of cycles than was promised."""
         declared = self.program.entries[entry.name].integer_inputs
@@ -143,8 +148,7 @@ class ExecutorSession:
         totals.seconds += time.perf_counter() - start
         totals.runs += 1
         totals.tokens += int(inputs["logits_index"][0]) + 1
-        totals.weights_utilization = statistics.weights_utilization
-        totals.saturations += sum(statistics.saturations.values())
+        totals.saturations += Counter(statistics.saturations)  # drops what has none
         promised = self.program.entries[entry.name].cycles
         if statistics.cycles != promised:
             raise RuntimeError(f"entry {entry.name}: expected {promised} cycles, the executor counted {statistics.cycles}")

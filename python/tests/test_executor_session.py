@@ -60,7 +60,7 @@ def test_logits_of_a_whole_context(folder):
         assert cosine(conversation.logits_after(tokens[:length]), expected[length - 1]) > 0.99999
     # The 13 tokens at first take two chunks.
     assert {name: totals.runs for name, totals in session.totals.items()} == {"whole": MAX_SEQ - 16, "start": 6, "rows": 2}
-    assert sum(totals.saturations for totals in session.totals.values()) == 0
+    assert not session.saturations
     with pytest.raises(ContextFullError, match="expected at most 64 tokens, got 65"):
         conversation.logits_after([*tokens, 1])
 

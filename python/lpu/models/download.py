@@ -25,7 +25,7 @@ def expected_hash(requirements: Path = REQUIREMENTS) -> str:
     return found[0]
 
 
-def _hash_of(path: Path) -> str:
+def file_hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -34,15 +34,16 @@ def fetch_wheel(directory: Path, requirements: Path = REQUIREMENTS) -> Path:
     """The wheel in `directory`; downloads it when none there has the expected hash."""
     wanted = expected_hash(requirements)
     for path in sorted(directory.glob("*.whl")):
-        if _hash_of(path) == wanted:
+        if file_hash(path) == wanted:
             return path
     directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps",
                "--only-binary=:all:", "--require-hashes", "--requirement", str(requirements), "--dest", str(directory)]
-    if subprocess.run(command).returncode != 0:
+    # pip shows how far the download is; standard output is for results.
+    if subprocess.run(command, stdout=sys.stderr).returncode != 0:
         raise DownloadError(f"pip could not download {requirements.name}")
     for path in sorted(directory.glob("*.whl")):
-        if _hash_of(path) == wanted:
+        if file_hash(path) == wanted:
             return path
     raise DownloadError(f"{directory}: expected a wheel with sha256 {wanted}, got none")
 

@@ -1,0 +1,1 @@
+"""What tools/demo.sh does once Python is there: build, then checkpoint, export, compile, chat and figures."""
