@@ -249,9 +249,14 @@ def test_prompt_that_is_too_long(model):
     assert run.stderr == "lpu.chat: the context is full: expected at most 1024 tokens, got 1118\n"
 
 
+def take_interrupts():
+    """Ctrl-C works in the child even where this process, in the background, ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_leaves_cleanly(model):
     process = subprocess.Popen(command(*model, "--prompt", "hi", "--max-tokens", "1000"), env=ENVIRONMENT,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=take_interrupts)
     process.stdout.read(1)  # it is answering
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)

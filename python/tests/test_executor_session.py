@@ -136,9 +136,14 @@ def test_chat_fills_the_context(folder):
     assert (run.returncode, run.stderr) == (1, "lpu.chat: the context is full: expected at most 64 tokens, got 78\n")
 
 
+def take_interrupts():
+    """Ctrl-C works in the child even where this process, in the background, ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_leaves_cleanly(folder):
     process = subprocess.Popen(chat(folder), env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+                               stderr=subprocess.PIPE, preexec_fn=take_interrupts)
     assert process.stdout.read(2) == b"> "
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
