@@ -23,8 +23,10 @@ struct KernelOptions {
   unsigned limbs = 3;
   /// Largest |x| of activations that calibration did not see; 0: an error.
   float activationMax = 0;
-  /// Range of activations / largest |x| seen; beyond it they saturate, counted.
-  float headroom = 2;
+  /// Range of activations / largest |x| that was seen or stated; beyond it they
+  /// saturate, counted. 0: 8 for what calibration saw of three limbs, which have
+  /// bits to spare, else 2.
+  float headroom = 0;
 };
 /// The tensor level -> kernels, not yet placed.
 std::unique_ptr<mlir::Pass> createTensorToKernelPass(const KernelOptions &options = {});

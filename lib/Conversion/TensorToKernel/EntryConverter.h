@@ -98,6 +98,8 @@ private:
   const ::lpu::Target *getTarget();
   /// Largest |x| of a contraction's activations that calibration saw.
   mlir::FailureOr<float> getInputMax(mlir::Operation *op);
+  /// Range of a product's activations / getInputMax.
+  float getHeadroom(mlir::Operation *op);
 
   mlir::lpu::BufferType buffer(Extent extent, mlir::lpu::Format format, int64_t width = 0) {
     return mlir::lpu::BufferType::get(entry.getContext(), extent.rows, extent.columns,
