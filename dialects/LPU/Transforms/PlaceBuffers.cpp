@@ -1,6 +1,7 @@
 //===- PlaceBuffers.cpp - Give every buffer its SRAM words ----------------===//
 
 #include "LPU/Transforms/Passes.h"
+#include "WordAllocator.h"
 #include "lpu/Target/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -21,112 +22,6 @@ using ::lpu::Target;
 using SliceSet = llvm::DenseSet<int64_t>;
 
 namespace {
-
-/// Words of every (slice, bank). They are handed out going round, so that words that
-/// were given back are taken again as late as possible.
-class WordAllocator {
-public:
-  explicit WordAllocator(const Target &target)
-      : target(&target), states(target.numSlices() * target.banks()) {}
-
-  int64_t usedWords(int64_t slice, int64_t bank) const { return at(slice, bank).used; }
-  bool fits(int64_t slice, int64_t bank, int64_t words) const {
-    return fitsAhead(slice, bank, words) || find(at(slice, bank), 0, words) >= 0;
-  }
-  /// Whether `words` fit behind those that were handed out last.
-  bool fitsAhead(int64_t slice, int64_t bank, int64_t words) const {
-    return find(at(slice, bank), at(slice, bank).next, words) >= 0;
-  }
-  int64_t take(int64_t slice, int64_t bank, int64_t words) {
-    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
-    int64_t first = find(state, state.next, words);
-    first = first < 0 ? find(state, 0, words) : first;
-    state.used += words;
-    state.next = first + words;
-    state.taken[first] = first + words;
-    merge(state, first);
-    return first;
-  }
-  /// Size and first word of the smallest gap with room for `words`; INT64_MAX and -1
-  /// when there is none.
-  std::pair<int64_t, int64_t> findSmallestGap(int64_t slice, int64_t bank,
-                                              int64_t words) const {
-    std::pair<int64_t, int64_t> best{INT64_MAX, -1};
-    int64_t from = 0;
-    auto consider = [&](int64_t end) {
-      if (end - from >= words) {
-        best = std::min(best, {end - from, from});
-      }
-    };
-    for (auto [first, last] : at(slice, bank).taken) {
-      consider(first);
-      from = last;
-    }
-    consider(target->wordsPerBank());
-    return best;
-  }
-  void takeAt(int64_t slice, int64_t bank, int64_t first, int64_t words) {
-    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
-    state.used += words;
-    state.taken[first] = first + words;
-    merge(state, first);
-  }
-  void release(int64_t slice, int64_t bank, int64_t first, int64_t words) {
-    State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
-    auto run = std::prev(state.taken.upper_bound(first));
-    int64_t last = run->second;
-    state.used -= words;
-    run->second = first;
-    if (run->first == first) {
-      state.taken.erase(run);
-    }
-    if (first + words < last) {
-      state.taken[first + words] = last;
-    }
-  }
-  int64_t totalUsed() const {
-    int64_t total = 0;
-    for (const State &state : states) {
-      total += state.used;
-    }
-    return total;
-  }
-
-private:
-  struct State {
-    std::map<int64_t, int64_t> taken; ///< runs of words: first, past the last
-    int64_t used = 0, next = 0;
-  };
-  const State &at(int64_t slice, int64_t bank) const {
-    return states[size_t(slice * int64_t(target->banks()) + bank)];
-  }
-  /// The first word from `from` on with `words` free ones; -1 when there is none.
-  int64_t find(const State &state, int64_t from, int64_t words) const {
-    auto run = state.taken.upper_bound(from);
-    if (run != state.taken.begin()) {
-      from = std::max(from, std::prev(run)->second);
-    }
-    for (; run != state.taken.end() && run->first - from < words; ++run) {
-      from = run->second;
-    }
-    return from + words <= int64_t(target->wordsPerBank()) ? from : -1;
-  }
-  static void merge(State &state, int64_t first) {
-    auto run = state.taken.find(first);
-    if (run != state.taken.begin() && std::prev(run)->second == first) {
-      std::prev(run)->second = run->second;
-      run = std::prev(state.taken.erase(run));
-    }
-    auto following = std::next(run);
-    if (following != state.taken.end() && following->first == run->second) {
-      run->second = following->second;
-      state.taken.erase(following);
-    }
-  }
-
-  const Target *target;
-  std::vector<State> states;
-};
 
 /// How much of a bank near the VXM is kept for what entries compute: room for the
 /// largest buffer in some banks of a side, a share of that in others.
