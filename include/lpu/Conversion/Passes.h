@@ -24,7 +24,7 @@ struct KernelOptions {
   /// Largest |x| of activations that calibration did not see; 0: an error.
   float activationMax = 0;
   /// Range of activations / largest |x| that was seen or stated; beyond it they
-  /// saturate, counted. 0: 8 for what calibration saw of three limbs, which have
+  /// saturate, counted. 0: 4 for what calibration saw of three limbs, which have
   /// bits to spare, else 2.
   float headroom = 0;
 };

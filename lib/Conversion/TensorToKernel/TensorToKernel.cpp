@@ -324,7 +324,7 @@ float EntryConverter::getHeadroom(Operation *op) {
     return options.headroom;
   }
   bool seen = op->hasAttr(LPUDialect::kInputMaxAttr);
-  return seen && options.limbs == 3 ? 8 : kLeastHeadroom;
+  return seen && options.limbs == 3 ? 4 : kLeastHeadroom;
 }
 
 FailureOr<float> EntryConverter::getInputMax(Operation *op) {
