@@ -205,15 +205,11 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     auto weights = DenseElementsAttr::getFromRawBuffer(
         type, ArrayRef(reinterpret_cast<const char *>(ones.data()), ones.size() * 2));
     Value at = derive(b, "key positions", word, {count, lanes}, Format::I32);
-    for (int64_t first = 0, part; first < count; first += part) {
-      part = std::min(getBlockRows(groups), count - first);
-      Value some = takeRows(b, rows, first, part);
-      Value spread =
-          ContractOp::create(b, sums({part * groups, lanes}, Format::F16), some, Value(),
-                             Value(), weights, width / kGroup, 0, DenseI64ArrayAttr());
-      Value all = map(b, spread, buffer({part * groups, lanes}, Format::F16), 1.0f, getFirst);
-      AppendOp::create(b, all, takeRows(b, at, first, part), state);
-    }
+    Value spread = ContractOp::create(b, sums({count * groups, lanes}, Format::F16), rows,
+                                      Value(), Value(), weights, width / kGroup, 0,
+                                      DenseI64ArrayAttr());
+    Value all = map(b, spread, buffer({count * groups, lanes}, Format::F16), 1.0f, getFirst);
+    AppendOp::create(b, all, at, state);
     return success();
   }
   Value at = derive(b, "value positions", word, {count, lanes}, Format::I32);
@@ -225,10 +221,51 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
 // Attention
 //===----------------------------------------------------------------------===//
 
+static HeadLayout getQueryLayout(AttentionOp op, int64_t lanes) {
+  int64_t columns = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(2);
+  int64_t heads = int64_t(op.getQueryHeads());
+  return HeadLayout::get(heads, int64_t(op.getKvHeads()), columns / heads, lanes);
+}
+static HeadLayout getValueLayout(AttentionOp op, int64_t lanes) {
+  int64_t columns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
+  int64_t heads = int64_t(op.getQueryHeads());
+  return HeadLayout::get(heads, int64_t(op.getKvHeads()), columns / heads, lanes);
+}
+
+namespace {
+/// How the largest x of a row is bounded: bound = shrink * log2(sum of exp2(x / shrink)),
+/// which exceeds the maximum by at most shrink * log2(n).
+struct SoftmaxBound {
+  /// log2 of the weights of x = bound.
+  static constexpr double kTop = 15;
+  /// f16 goes from 2^-24 to 2^16; with a margin for its rounding.
+  static constexpr double kLeast = -24, kMost = 15.5;
+  /// Octaves of x that the windows cover at least.
+  static constexpr double kOctaves = 110;
+
+  double shrink;
+  int64_t windows;
+
+  /// For rows of `n` positions: the largest weight is at least 2^-14, normal in f16.
+  explicit SoftmaxBound(int64_t n)
+      : shrink(std::min(4.0, (kTop + 14) / std::log2(double(std::max<int64_t>(n, 2))))) {
+    // Windows overlap by 6 octaves of x / shrink, so that what is lost below one is
+    // little in the next.
+    double step = kMost - kLeast - 6;
+    windows = 1 + std::max<int64_t>(
+                      0, int64_t(std::ceil((kOctaves / shrink - (kMost - kLeast)) / step)));
+  }
+  /// What window k adds to x / shrink, so that the windows lie around x = 0.
+  double getOffset(int64_t window) const {
+    double step = kMost - kLeast - 6, middle = (kMost + kLeast) / 2;
+    return middle + step * (double(window) - double(windows - 1) / 2);
+  }
+};
+} // namespace
+
 // With x = log2(e) * score: a bound of the largest x comes from the sum over
-// positions of exp2(x / 2) in three windows of f16, 2^26 apart, so that
-// x in -100 .. 84 is covered; it exceeds the maximum by at most 2 log2(n) + 3.
-// Then p = exp2(x - bound + 14) in f16, and the sum of p beside p * V.
+// positions of exp2(x / shrink) in f16. Then p = exp2(x - bound + 15) in f16, and the
+// sum of p beside p * V.
 LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, AttentionOp op) {
   Value keys = values.lookup(op.getKey()), cached = values.lookup(op.getValue());
   if (!keys || !cached || !isa<TilesType>(keys.getType()) ||
@@ -244,11 +281,10 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
     return op.emitOpError("has a mask: no kernel yet");
   }
   int64_t lanes = getTarget()->lanes();
-  int64_t heads = int64_t(op.getQueryHeads()), kvHeads = int64_t(op.getKvHeads());
+  int64_t heads = int64_t(op.getQueryHeads());
   int64_t rows = queryType.getDimSize(1), columns = queryType.getDimSize(2);
   int64_t valueColumns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
-  HeadLayout layout = HeadLayout::get(heads, kvHeads, columns / heads, lanes);
-  HeadLayout valueLayout = HeadLayout::get(heads, kvHeads, valueColumns / heads, lanes);
+  HeadLayout layout = getQueryLayout(op, lanes), valueLayout = getValueLayout(op, lanes);
   if (layout.headsPerVector == 0 || layout.headsPerVector != valueLayout.headsPerVector ||
       layout.headSize % kGroup != 0 || valueLayout.headSize % kGroup != 0) {
     return op.emitOpError("expected heads of at most ")
@@ -285,12 +321,30 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
                       {op.getCausal() ? rows : 1, positions}, Format::BF16);
 
   // Scores of some rows at a time, so that they need few words.
+  // One step for some rows goes with the next step for the rows before them: while they
+  // wait for the MXM it works on others.
+  std::vector<AttentionRows> blocks;
+  int64_t step = getBlockRows(rows, heads * vectors);
+  bool isShared = cast<BufferType>(mask.getType()).getRows() == 1;
+  for (int64_t first = 0; first < rows; first += step) {
+    int64_t count = std::min(step, rows - first);
+    Value visible = isShared ? mask : takeRows(b, mask, first, count);
+    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}});
+  }
+  for (size_t k = 0; k < blocks.size() + 2; ++k) {
+    if (k >= 2) {
+      sumRows(b, op, blocks[k - 2]);
+    }
+    if (k < blocks.size()) {
+      scoreRows(b, op, blocks[k]);
+    }
+    if (k >= 1 && k <= blocks.size()) {
+      weighRows(b, op, blocks[k - 1]);
+    }
+  }
   SmallVector<Value> parts;
-  for (int64_t first = 0, part; first < rows; first += part) {
-    part = std::min(getBlockRows(heads * vectors), rows - first);
-    bool isShared = cast<BufferType>(mask.getType()).getRows() == 1;
-    parts.push_back(attendRows(b, op, takeRows(b, query, first, part), keys, cached,
-                               isShared ? mask : takeRows(b, mask, first, part)));
+  for (const AttentionRows &block : blocks) {
+    parts.push_back(block.result);
   }
   values[op.getResult()] =
       parts.size() == 1
@@ -301,9 +355,10 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   return success();
 }
 
-int64_t EntryConverter::getBlockRows(int64_t vectors) {
-  constexpr int64_t kWords = 128;
-  return std::max<int64_t>(1, kWords / vectors);
+int64_t EntryConverter::getBlockRows(int64_t rows, int64_t vectors) {
+  constexpr int64_t kWords = 288;
+  int64_t blocks = (rows * vectors + kWords - 1) / kWords;
+  return blocks >= rows ? 1 : (rows + blocks - 1) / blocks;
 }
 
 Value EntryConverter::takeRows(ImplicitLocOpBuilder &b, Value source, int64_t first,
@@ -317,20 +372,13 @@ Value EntryConverter::takeRows(ImplicitLocOpBuilder &b, Value source, int64_t fi
   return RowsOp::create(b, result, source, uint64_t(first), DenseI64ArrayAttr());
 }
 
-Value EntryConverter::attendRows(ImplicitLocOpBuilder &b, AttentionOp op, Value query,
-                                 Value keys, Value cached, Value mask) {
-  auto queryType = cast<BufferType>(query.getType());
-  int64_t lanes = getTarget()->lanes(), rows = queryType.getRows();
-  int64_t heads = int64_t(op.getQueryHeads());
-  int64_t positions = cast<BufferType>(mask.getType()).getColumns();
-  int64_t valueColumns = cast<RankedTensorType>(op.getResult().getType()).getDimSize(2);
-  HeadLayout layout = HeadLayout::get(heads, int64_t(op.getKvHeads()),
-                                      queryType.getColumns() / heads, lanes);
-  HeadLayout valueLayout =
-      HeadLayout::get(heads, int64_t(op.getKvHeads()), valueColumns / heads, lanes);
-  Value scores = ContractOp::create(b, sums({rows * heads, positions}, Format::F16), query,
-                                    Value(), keys, ElementsAttr(), layout.queriesPerVector, 0,
-                                    DenseI64ArrayAttr());
+void EntryConverter::scoreRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionRows &rows) {
+  int64_t count = cast<BufferType>(rows.query.getType()).getRows() * int64_t(op.getQueryHeads());
+  int64_t positions = cast<BufferType>(rows.mask.getType()).getColumns();
+  Value scores = ContractOp::create(
+      b, sums({count, positions}, Format::F16), rows.query, Value(), values.lookup(op.getKey()),
+      ElementsAttr(), getQueryLayout(op, getTarget()->lanes()).queriesPerVector, 0,
+      DenseI64ArrayAttr());
   float scale = op.getScale().convertToFloat();
   float softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0;
   constexpr double kLog2E = 1.4426950408889634;
@@ -342,64 +390,86 @@ Value EntryConverter::attendRows(ImplicitLocOpBuilder &b, AttentionOp op, Value 
     }
     return math::FmaOp::create(inner, score, floatConstant(inner, scale * kLog2E), hidden);
   };
-  constexpr double kStep = 26;
-  BufferType rowsType = buffer({rows * heads, positions}, Format::F16);
-  ValueRange windows = map(
-      b, {scores, mask},
-      {rowsType, rowsType, rowsType, buffer({rows * heads, positions}, Format::F32)},
-      {1, 1, 1, 1},
-      [&](ImplicitLocOpBuilder &inner, ValueRange in) {
-        Value x = getLogits(inner, in[0], in[1]), half = floatConstant(inner, 0.5);
+  SoftmaxBound bound(positions);
+  SmallVector<Type> types(size_t(bound.windows), buffer({count, positions}, Format::F16));
+  types.push_back(buffer({count, positions}, Format::F32));
+  SmallVector<float> scales(types.size(), 1.0f);
+  ValueRange results = map(
+      b, {scores, rows.mask}, types, scales, [&](ImplicitLocOpBuilder &inner, ValueRange in) {
+        Value x = getLogits(inner, in[0], in[1]);
+        Value shrunk = floatConstant(inner, 1 / bound.shrink);
         SmallVector<Value> results;
-        for (double offset : {-kStep, 0.0, kStep}) {
-          Value part = math::FmaOp::create(inner, x, half, floatConstant(inner, offset));
+        for (int64_t window = 0; window < bound.windows; ++window) {
+          Value part = math::FmaOp::create(inner, x, shrunk,
+                                           floatConstant(inner, bound.getOffset(window)));
           results.push_back(math::Exp2Op::create(inner, part));
         }
         results.push_back(x);
         return results;
       });
-  Value logits = windows.back();
-  windows = windows.drop_back();
-  windows[0].getDefiningOp<MapOp>().setUncounted(true);
+  rows.logits = results.back();
+  llvm::append_range(rows.windows, results.drop_back());
+  // Beyond the range of a window the next one says more.
+  rows.logits.getDefiningOp<MapOp>().setUncounted(bound.windows > 1);
+}
 
-  auto ones = DenseElementsAttr::get(
-      RankedTensorType::get({positions, lanes}, b.getF16Type()), APFloat(APFloat::IEEEhalf(), 1));
+/// `x`, with `merge` as in contract, times a tile of ones: the sums of its rows, in
+/// every lane.
+static Value sumPositions(ImplicitLocOpBuilder &b, Value x, AccType sums, int64_t lanes,
+                          int64_t merge) {
+  int64_t positions = cast<BufferType>(x.getType()).getColumns();
+  auto ones = DenseElementsAttr::get(RankedTensorType::get({positions, lanes}, b.getF16Type()),
+                                     APFloat(APFloat::IEEEhalf(), 1));
+  return ContractOp::create(b, sums, x, Value(), Value(), ones, 0, merge, DenseI64ArrayAttr());
+}
+
+void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionRows &rows) {
+  auto type = cast<BufferType>(rows.logits.getType());
+  SoftmaxBound bound(type.getColumns());
   SmallVector<Value> totals;
-  for (Value window : windows) {
-    totals.push_back(ContractOp::create(b, sums({rows * heads, 1}, Format::F16), window, Value(),
-                                        Value(), ones, 0, 0, DenseI64ArrayAttr()));
+  for (Value window : rows.windows) {
+    totals.push_back(sumPositions(b, window, sums({type.getRows(), 1}, Format::F16),
+                                  getTarget()->lanes(), 0));
   }
-  Value largest =
-      map(b, totals, buffer({rows * heads, 1}, Format::F32), 1.0f,
-          [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-            Value total = in[1];
-            total = math::FmaOp::create(inner, in[0],
-                                        floatConstant(inner, std::exp2(kStep)), total);
-            total = math::FmaOp::create(inner, in[2],
-                                        floatConstant(inner, std::exp2(-kStep)), total);
-            Value log = math::Log2Op::create(inner, total);
-            return math::FmaOp::create(inner, log, floatConstant(inner, 2),
-                                       floatConstant(inner, -14));
-          });
-  Value weights = map(b, {logits, largest}, rowsType, 1.0f,
-                      [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-                        Value x = arith::SubFOp::create(inner, in[0], in[1]);
-                        return math::Exp2Op::create(inner, x);
-                      });
+  Value largest = map(
+      b, totals, buffer({type.getRows(), 1}, Format::F32), 1.0f,
+      [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+        Value total = in[0];
+        for (int64_t window = 1; window < bound.windows; ++window) {
+          double unit = std::exp2(bound.getOffset(0) - bound.getOffset(window));
+          total = math::FmaOp::create(inner, in[size_t(window)], floatConstant(inner, unit), total);
+        }
+        // Where all is hidden or below, weights are 0 or as they are.
+        double least = std::exp2(SoftmaxBound::kLeast - 1);
+        total = arith::MaximumFOp::create(inner, total, floatConstant(inner, least));
+        Value log = math::Log2Op::create(inner, total);
+        double base = -bound.shrink * bound.getOffset(0) - SoftmaxBound::kTop;
+        return math::FmaOp::create(inner, log, floatConstant(inner, bound.shrink),
+                                   floatConstant(inner, base));
+      });
+  rows.weights = map(b, {rows.logits, largest}, buffer({type.getRows(), type.getColumns()}, Format::F16),
+                     1.0f, [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                       Value x = arith::SubFOp::create(inner, in[0], in[1]);
+                       return math::Exp2Op::create(inner, x);
+                     });
+}
 
-  int64_t valueWidth = valueLayout.getWidth();
-  AccType resultSums = sums({rows, valueColumns}, Format::F16, valueWidth);
+void EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionRows &rows) {
+  int64_t lanes = getTarget()->lanes();
+  HeadLayout layout = getValueLayout(op, lanes);
+  Extent extent{cast<BufferType>(rows.query.getType()).getRows(),
+                cast<RankedTensorType>(op.getResult().getType()).getDimSize(2)};
+  AccType type = sums(extent, Format::F16, layout.getWidth());
   Value products =
-      ContractOp::create(b, resultSums, weights, Value(), cached, ElementsAttr(), 0,
-                         valueLayout.headsPerVector, DenseI64ArrayAttr());
-  Value total = ContractOp::create(b, resultSums, weights, Value(), Value(), ones, 0,
-                                   valueLayout.headsPerVector, DenseI64ArrayAttr());
-  return map(b, {products, total}, buffer({rows, valueColumns}, Format::F32, valueWidth), 1.0f,
-          [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-            // Where all is hidden, and in unused lanes, 0 / tiny = 0.
-            Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
-            Value some = arith::MaximumFOp::create(inner, in[1], tiny);
-            Value inverse = arith::DivFOp::create(inner, one, some);
-            return arith::MulFOp::create(inner, in[0], inverse);
-          });
+      ContractOp::create(b, type, rows.weights, Value(), values.lookup(op.getValue()),
+                         ElementsAttr(), 0, layout.headsPerVector, DenseI64ArrayAttr());
+  Value total = sumPositions(b, rows.weights, type, lanes, layout.headsPerVector);
+  rows.result = map(b, {products, total}, buffer(extent, Format::F32, layout.getWidth()), 1.0f,
+                    [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                      // Where all is hidden, and in unused lanes, 0 / tiny = 0.
+                      Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
+                      Value some = arith::MaximumFOp::create(inner, in[1], tiny);
+                      Value inverse = arith::DivFOp::create(inner, one, some);
+                      return arith::MulFOp::create(inner, in[0], inverse);
+                    });
 }

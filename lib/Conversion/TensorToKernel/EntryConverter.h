@@ -72,11 +72,18 @@ private:
                                             mlir::Value table);
   mlir::LogicalResult convertCacheUpdate(Builder &b, mlir::lpu::CacheUpdateOp op);
   mlir::LogicalResult convertAttention(Builder &b, mlir::lpu::AttentionOp op);
-  /// Attention of the query rows in `query`, over the tiles of keys and values.
-  mlir::Value attendRows(Builder &b, mlir::lpu::AttentionOp op, mlir::Value query,
-                         mlir::Value keys, mlir::Value cached, mlir::Value mask);
-  /// How many rows to compute at once where each needs so many vectors.
-  static int64_t getBlockRows(int64_t vectors);
+  /// Attention of some query rows, in three steps; each waits for a trip to the MXM that
+  /// the one before has begun.
+  struct AttentionRows {
+    mlir::Value query, mask;
+    llvm::SmallVector<mlir::Value> windows; ///< exp2 of scores, to bound the largest
+    mlir::Value logits, weights, result;
+  };
+  void scoreRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
+  void weighRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
+  void sumRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
+  /// How many rows to compute at once of `rows` that need so many vectors each.
+  static int64_t getBlockRows(int64_t rows, int64_t vectors);
   mlir::Value takeRows(Builder &b, mlir::Value source, int64_t first, int64_t count);
   mlir::LogicalResult loadInteger(Builder &b, mlir::BlockArgument argument);
 
