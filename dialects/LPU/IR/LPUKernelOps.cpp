@@ -255,10 +255,10 @@ LogicalResult ContractOp::verify() {
     return emitOpError("expected scales");
   }
   BufferType scales = getScales().getType();
-  if (scales.getRows() != limbs || scales.getFormat() != Format::F32 ||
+  if (scales.getRows() != 1 || scales.getFormat() != Format::F32 ||
       (scales.getColumns() != result.getColumns() && scales.getColumns() != 1)) {
-    return emitOpError("expected f32 scales of ")
-           << limbs << " x " << result.getColumns() << ", got " << scales;
+    return emitOpError("expected f32 scales of 1 x ")
+           << result.getColumns() << ", got " << scales;
   }
   return success();
 }
@@ -283,6 +283,14 @@ LogicalResult DeriveOp::verify() {
     return emitOpError("expected i32 or bf16, got ") << getResult().getType();
   }
   return success();
+}
+
+AppendOp mlir::lpu::getStreamedAppend(Value buffer) {
+  if (!buffer.getDefiningOp<MapOp>() || !buffer.hasOneUse()) {
+    return {};
+  }
+  auto append = dyn_cast<AppendOp>(*buffer.user_begin());
+  return append && append.getSource() == buffer ? append : AppendOp();
 }
 
 LogicalResult AppendOp::verify() {

@@ -65,6 +65,10 @@ ContractShape getContractShape(ContractOp op, int64_t lanes);
 /// Whether all 16-row groups of the weights are the same word.
 bool isOneWord(ContractOp op, int64_t lanes);
 
+/// The append that takes `buffer`, the result of a map that nothing else reads: its rows
+/// go from the VXM into the tiles and lie nowhere else. Null when there is none.
+AppendOp getStreamedAppend(Value buffer);
+
 /// Where the tiles of one plane lie: in 16 slices a byte (low bytes first),
 /// consecutive words of each, wherever these begin.
 struct Stripe {

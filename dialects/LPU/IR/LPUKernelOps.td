@@ -210,10 +210,9 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
   let summary = "activations times weights, on the MXM";
   let description = [{
     sum over k of x[r, k] * w[k, n], for each limb of x exactly in int32, or in
-    f16 with f32 sums. Row l of `scales` (one row a limb, high limb first)
-    multiplies that limb's sums where a map reads the accumulators:
-    y[r, n] = sum over l of f32(sum_l[r, n]) * scales[l, n], in that order. f16
-    has no scales.
+    f16 with f32 sums. Where a map reads the accumulators, the sums of the limbs
+    meet, high limb first, in f32: s = fma(s, 256, f32(sum_l[r, n])); then
+    y[r, n] = s * scales[n]. f16 has no scales.
 
     Weights are constant (`weights`, K x N of int8 or f16) or `tiles`, of which
     the first K rows and N columns count. Constants lie as tiles in the stripes

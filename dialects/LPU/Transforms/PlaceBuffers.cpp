@@ -7,6 +7,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
+#include <deque>
 #include <map>
 
 namespace mlir::lpu {
@@ -23,10 +24,38 @@ using SliceSet = llvm::DenseSet<int64_t>;
 
 namespace {
 
-/// How much of a bank near the VXM is kept for what entries compute: room for the
-/// largest buffer in some banks of a side, a share of that in others.
+/// What is kept near the VXM for what entries compute: `percent` of the words that
+/// tables, weights and states leave, in `slices` of each side; `large` of them have room
+/// for the largest buffer.
 struct ReservePlan {
-  int64_t largeBanks, percent;
+  int64_t slices, large, percent;
+};
+
+/// Words that the byte planes placed last put into each slice: they are written and
+/// read at about the same time, one word a cycle and slice.
+class Traffic {
+public:
+  int64_t get(int64_t slice) const {
+    auto it = words.find(slice);
+    return it == words.end() ? 0 : it->second;
+  }
+  void add(int64_t slice, int64_t count) {
+    if (count < kLeast) {
+      return;
+    }
+    recent.push_back({slice, count});
+    words[slice] += count;
+    if (recent.size() > kWindow) {
+      words[recent.front().first] -= recent.front().second;
+      recent.pop_front();
+    }
+  }
+
+private:
+  static constexpr size_t kWindow = 48;  ///< byte planes, some ten buffers
+  static constexpr int64_t kLeast = 8;   ///< fewer words are over before they are in the way
+  std::deque<std::pair<int64_t, int64_t>> recent;
+  llvm::DenseMap<int64_t, int64_t> words;
 };
 
 class Placer {
@@ -35,16 +64,19 @@ public:
       : module(module), target(target), plan(plan), words(target) {}
 
   LogicalResult run() {
-    // Tables first: they need many words in a row, in neighbouring slices; then the
-    // VXM's constants, near to it; then stripes, which need 16 slices with room at once.
-    // All of it serves every entry, and so do the other constants.
+    // Tables first: they need many words in a row, in neighbouring slices; then what the
+    // host writes, which many kernels read; then the VXM's constants, near to it; then
+    // stripes, which need 16 slices with room at once. All of it serves every entry, and
+    // so do the other constants.
     auto isOfVxm = [](ConstantRowsOp op) {
       return llvm::all_of(op.getResult().getUsers(), [&](Operation *user) {
         auto contract = dyn_cast<ContractOp>(user);
         return isa<MapOp>(user) || (contract && contract.getScales() == op.getResult());
       });
     };
-    if (failed(placeTables()) || failed(placeConstants(isOfVxm)) || failed(placeOutputs())) {
+    assignStateSides();
+    if (failed(placeTables()) || failed(placeHostWords()) || failed(placeConstants(isOfVxm)) ||
+        failed(placeOutputs())) {
       return failure();
     }
     reserveForBuffers();
@@ -120,21 +152,63 @@ private:
     return success();
   }
 
+  /// There and back again, so that keys and values of a layer lie apart and both sides get
+  /// as many of either.
+  void assignStateSides() {
+    int64_t number = 0;
+    module.walk([&](StateOp op) {
+      Side side = (number + 1) / 2 % 2 == 0 ? Side::West : Side::East;
+      number += sideOfState.insert({op.getNameAttr(), side}).second;
+    });
+  }
+
+  /// Inputs and what the host derives: written before cycle 0, so that nothing else of
+  /// the entry may use their words. Those of another entry that look the same do.
+  LogicalResult placeHostWords() {
+    llvm::DenseMap<std::pair<Type, int64_t>, SmallVector<Value>> known; ///< by sides, too
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      llvm::DenseMap<std::pair<Type, int64_t>, size_t> used;
+      for (Operation &op : entry.getBody().front()) {
+        if (!isa<LoadInputOp, DeriveOp>(op)) {
+          continue;
+        }
+        Value buffer = op.getResult(0);
+        SmallVector<Side> sides = getNeededSides(buffer);
+        int64_t key = isa<LoadInputOp>(op) ? 8 : 0;
+        for (Side side : sides) {
+          key |= side == Side::West ? 1 : 2;
+        }
+        auto &equal = known[{buffer.getType(), key}];
+        size_t &next = used[{buffer.getType(), key}];
+        if (next < equal.size()) {
+          Value other = equal[next++];
+          op.setAttr("placement", other.getDefiningOp()->getAttr("placement"));
+          slicesOf[buffer] = SmallVector<int64_t>(slicesOf[other]);
+          bytesOf[buffer] = SmallVector<BytePlacement>(bytesOf[other]);
+          continue;
+        }
+        if (failed(placeResults(&op))) {
+          return failure();
+        }
+        equal.push_back(buffer);
+        ++next;
+      }
+    }
+    return success();
+  }
+
   LogicalResult placeStripes() {
-    // The widest first, then the longest.
+    // The widest and those of one side first, then the longest.
     SmallVector<std::pair<std::pair<bool, int64_t>, Operation *>> order;
     for (auto entry : module.getOps<func::FuncOp>()) {
       entry.walk([&](Operation *op) {
         if (auto state = dyn_cast<StateOp>(op)) {
           bool isWide = state.getResult().getType().getFormat() == Format::F16;
           order.push_back({{isWide, getWords(state)}, op});
-          // In turn, so that keys and values of a layer lie apart.
-          if (sideOfState.insert({state.getNameAttr(), nextStateSide}).second) {
-            nextStateSide = getOther(nextStateSide);
-          }
         } else if (auto contract = dyn_cast<ContractOp>(op); contract && !contract.getTiles()) {
           ContractShape shape = getContractShape(contract, target.lanes());
-          order.push_back({{isF16(contract), shape.tiles * shape.groups}, op});
+          bool isFirst = isF16(contract) || getForbiddenSide(contract);
+          order.push_back({{isFirst, shape.tiles * shape.groups}, op});
         }
       });
     }
@@ -168,15 +242,8 @@ private:
         }
       }
     }
-    // The host writes its words before cycle 0: nothing may have used them before.
-    auto isOfHost = [](Operation &op) { return isa<LoadInputOp, DeriveOp>(op); };
     for (Operation &op : entry.getBody().front()) {
-      if (isOfHost(op) && failed(placeResults(&op))) {
-        return failure();
-      }
-    }
-    for (Operation &op : entry.getBody().front()) {
-      if (!isOfHost(op) && failed(placeResults(&op))) {
+      if (!isa<LoadInputOp, DeriveOp>(op) && failed(placeResults(&op))) {
         return failure();
       }
       for (Value buffer : lastReads.lookup(&op)) {
@@ -225,22 +292,58 @@ private:
     return op.getActivations().getType().getFormat() == Format::F16;
   }
 
-  /// Planes that work on `op`: one for each N tile, in turn over the chip, inner
-  /// planes first. Those of a gang count as one.
-  SmallVector<int64_t> getPlanes(ContractOp op, int64_t gang) {
-    int64_t tiles = getContractShape(op, target.lanes()).tiles;
-    SmallVector<int64_t> order{target.innerPlane(Side::West),
-                               target.innerPlane(Side::East)};
-    for (int64_t plane = 0; gang == 1 && plane < target.planes(); ++plane) {
-      if (!llvm::is_contained(order, plane)) {
-        order.push_back(plane);
+  /// Rows that go from the VXM into tiles keep the slices there busy: the activations that
+  /// make them come from the other side.
+  std::optional<Side> getForbiddenSide(ContractOp op) {
+    for (Operation *user : op.getResult().getUsers()) {
+      for (Value result : user->getResults()) {
+        if (auto append = getStreamedAppend(result)) {
+          auto state = append.getTiles().getDefiningOp<StateOp>();
+          return sideOfState.lookup(state.getNameAttr());
+        }
       }
     }
+    return std::nullopt;
+  }
+
+  /// Planes that work on `op`: one for each N tile, in turn over the chip, inner
+  /// planes first. Those of a gang count as one. Sums that one map reads together come
+  /// from planes beside one another in that order, and so from both sides.
+  SmallVector<int64_t> getPlanes(ContractOp op, int64_t gang) {
+    SmallVector<int64_t> order{target.innerPlane(Side::West),
+                               target.innerPlane(Side::East)};
+    for (int64_t plane = 0; gang == 1 && plane < target.planes() / 2; ++plane) {
+      for (int64_t other : {plane, plane + target.planes() / 2}) {
+        if (!llvm::is_contained(order, other)) {
+          order.push_back(other);
+        }
+      }
+    }
+    int64_t tiles = 0, together = 0, mine = 0;
+    Operation *user = *op.getResult().user_begin();
+    if (std::optional<Side> side = getForbiddenSide(op)) {
+      llvm::erase_if(order, [&](int64_t plane) {
+        return target.planeSide(unsigned(plane)) == *side;
+      });
+    }
     int64_t count = int64_t(order.size());
-    std::rotate(order.begin(), order.begin() + nextPlane % count, order.end());
-    nextPlane += tiles;
-    order.resize(size_t(std::min<int64_t>(tiles, count)));
-    return order;
+    for (Value operand : user->getOperands()) {
+      auto contract = operand.getDefiningOp<ContractOp>();
+      if (contract && !contract.getTiles() && isF16(contract) == isF16(op)) {
+        mine = contract == op ? together : mine;
+        tiles += getContractShape(contract, target.lanes()).tiles;
+        ++together;
+      }
+    }
+    auto [first, isNew] = firstPlane.insert({user, nextPlane});
+    nextPlane += isNew ? tiles : 0;
+    SmallVector<int64_t> planes;
+    int64_t used = std::min(getContractShape(op, target.lanes()).tiles,
+                            std::max<int64_t>(1, count / together));
+    for (int64_t k = 0; k < used; ++k) {
+      planes.push_back(order[size_t((first->second + mine + k * together) % count)]);
+    }
+    return planes;
   }
 
   LogicalResult placeWeights(ContractOp op) {
@@ -331,14 +434,31 @@ private:
              << target.name() << " has no " << stringifyFormat(type.getFormat()) << " format";
     }
     int64_t count = getWords(op);
-    std::optional<Stripe> stripe = findStripe(target.innerPlane(sideOfState.lookup(op.getNameAttr())), count,
-                                              format->streams(), SliceSet());
+    std::optional<Stripe> stripe =
+        findStripe(target.innerPlane(sideOfState.lookup(op.getNameAttr())), count,
+                   format->streams(), SliceSet(), getAppendConflicts(op.getNameAttr()));
     if (!stripe) {
       return emitDoesNotFit(op, "state of " + Twine(count) + " words in " +
                                     Twine(format->streams()) + " slices");
     }
     op.setPlacementAttr(encodeStripes(op.getContext(), {*stripe}));
     return success();
+  }
+
+  /// Slices of constants that maps read while they append to the state `name`.
+  SliceSet getAppendConflicts(StringAttr name) {
+    SliceSet slices;
+    for (auto entry : module.getOps<func::FuncOp>()) {
+      for (auto append : entry.getOps<AppendOp>()) {
+        auto state = append.getTiles().getDefiningOp<StateOp>();
+        if (state.getNameAttr() == name && getStreamedAppend(append.getSource())) {
+          for (int64_t slice : getConflicts(append.getSource(), kBothSides)) {
+            slices.insert(slice);
+          }
+        }
+      }
+    }
+    return slices;
   }
 
   static Side getOther(Side side) { return side == Side::West ? Side::East : Side::West; }
@@ -477,9 +597,10 @@ private:
         for (Value result : op.getResults()) {
           auto type = dyn_cast<BufferType>(result.getType());
           bool isComputed =
-              isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp, DeriveOp, LoadInputOp>(op);
+              isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op);
           bool isPart = result.hasOneUse() && isa<ConcatRowsOp>(*result.user_begin());
-          if (!type || !isComputed || isPart || placedEarly.contains(result)) {
+          if (!type || !isComputed || isPart || placedEarly.contains(result) ||
+              getStreamedAppend(result)) {
             continue;
           }
           int64_t count = type.getRows() * type.getVectors(target.lanes());
@@ -489,32 +610,40 @@ private:
           int64_t all = count * getNumBytes(type.getFormat()) * (isContracted ? 2 : 1);
           largest = std::max(largest, count);
           live += all;
-          if (!isa<DeriveOp, LoadInputOp>(op)) {
-            if (Operation *last = getLastRead(result)) {
-              ends[last] += all;
-            }
+          if (Operation *last = getLastRead(result)) {
+            ends[last] += all;
           }
         }
         peak = std::max(peak, live);
         live -= ends.lookup(&op);
       }
     }
-    // Operands and results of a map lie in slices of their own: more banks help more
-    // than larger ones, as far as the stripes leave room.
+    // Operands and results of a map lie in slices of their own: more slices help more
+    // than larger shares, as far as the largest buffer fits into some.
     int64_t capacity =
         int64_t(target.numSlices()) * target.banks() * target.wordsPerBank();
     int64_t room = capacity - words.totalUsed() - countStripeWords();
-    int64_t wanted = std::min(2 * peak, room - room / 10) / 2;
+    int64_t wanted = room * plan.percent / 200;
+    int64_t share = std::max<int64_t>(0, wanted - plan.large * largest) / plan.slices;
     for (Side side : {Side::West, Side::East}) {
-      int64_t left = wanted, banks = 0;
-      for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
-        int64_t slice = target.slice(side, unsigned(i));
-        int64_t count = banks < plan.largeBanks ? largest : largest * plan.percent / 100;
-        for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0 && left >= count; --bank) {
-          if (words.fits(slice, bank, count)) {
-            reserves[{slice, bank}] = count;
+      // The largest go where no constants lie that maps read together with them.
+      SmallVector<std::pair<int64_t, int64_t>> order; ///< words in use, slice
+      for (int64_t i = 0; i < std::min<int64_t>(plan.slices, target.slicesPerSide()); ++i) {
+        int64_t slice = target.slice(side, unsigned(i)), used = 0;
+        for (int64_t bank = 0; bank < int64_t(target.banks()); ++bank) {
+          used += words.usedWords(slice, bank);
+        }
+        order.push_back({used, slice});
+      }
+      llvm::stable_sort(order, [](auto a, auto b) { return a.first < b.first; });
+      int64_t left = wanted;
+      for (auto [index, at] : llvm::enumerate(order)) {
+        bool isLarge = int64_t(index) < plan.large;
+        int64_t count = std::min(isLarge ? std::max(share, largest) : share, left);
+        for (int64_t bank = int64_t(target.banks()) - 1; count > 0 && bank >= 0; --bank) {
+          if (words.fits(at.second, bank, count)) {
+            reserves[{at.second, bank}] = count;
             left -= count;
-            ++banks;
             break;
           }
         }
@@ -551,10 +680,11 @@ private:
   }
 
   /// `width` slices of the plane's side with room for `count` words in a bank, the
-  /// emptiest banks first, far slices first among equals, outside `taken` while
-  /// that leaves enough.
+  /// emptiest banks first, far slices first among equals, none of `excluded`, outside
+  /// `taken` while that leaves enough.
   std::optional<Stripe> findStripe(int64_t plane, int64_t count, size_t width,
-                                   const SliceSet &taken) {
+                                   const SliceSet &taken,
+                                   const SliceSet &excluded = SliceSet()) {
     Side side = target.planeSide(unsigned(plane));
     for (bool avoid : {true, false}) {
       SmallVector<std::pair<int64_t, int64_t>> banks; ///< slice, its emptiest bank
@@ -566,7 +696,8 @@ private:
             emptiest = bank;
           }
         }
-        if (words.fits(slice, emptiest, count + getReserve(slice, emptiest)) && !(avoid && taken.contains(slice))) {
+        if (words.fits(slice, emptiest, count + getReserve(slice, emptiest)) &&
+            !excluded.contains(slice) && !(avoid && taken.contains(slice))) {
           banks.push_back({slice, emptiest});
         }
       }
@@ -593,7 +724,7 @@ private:
   LogicalResult placeConstant(ConstantRowsOp op) {
     auto &equal = constants[{op.getValue(), op.getResult().getType()}];
     SmallVector<Side> sides = getNeededSides(op.getResult());
-    SliceSet conflicts = getConflicts(op.getResult());
+    SliceSet conflicts = getConflicts(op.getResult(), kBothSides);
     for (ConstantRowsOp other : equal) {
       ArrayRef<int64_t> slices = slicesOf[other.getResult()];
       bool isFree = llvm::none_of(
@@ -650,6 +781,10 @@ private:
       for (Value result : map.getResults()) {
         if (DenseI64ArrayAttr early = placedEarly.lookup(result)) {
           placements.push_back(early);
+          continue;
+        }
+        if (getStreamedAppend(result)) {
+          placements.push_back(DenseI64ArrayAttr::get(op->getContext(), {}));
           continue;
         }
         auto whole = result.hasOneUse() ? dyn_cast<ConcatRowsOp>(*result.user_begin())
@@ -741,9 +876,7 @@ private:
       if (auto append = dyn_cast<AppendOp>(user)) {
         // Data and map pass the VXM on their way to the tiles.
         auto state = append.getTiles().getDefiningOp<StateOp>();
-        Stripe stripe = decodeStripes(state.getPlacementAttr()).front();
-        sides.insert(target.planeSide(unsigned(stripe.plane)) == Side::West ? Side::East
-                                                                            : Side::West);
+        sides.insert(getOther(sideOfState.lookup(state.getNameAttr())));
       }
       auto contract = dyn_cast<ContractOp>(user);
       if (!contract || contract.getActivations() != buffer) {
@@ -758,9 +891,20 @@ private:
     return sorted;
   }
 
+  /// Whether planes of `side` take part in `op`; of those that are not chosen yet, all do.
+  bool worksOn(ContractOp op, Side side) {
+    DenseI64ArrayAttr placement =
+        op.getTiles() ? op.getTiles().getDefiningOp<StateOp>().getPlacementAttr()
+                      : op.getPlacementAttr();
+    return !placement || llvm::any_of(decodeStripes(placement), [&](const Stripe &stripe) {
+      return target.planeSide(unsigned(stripe.plane)) == side;
+    });
+  }
+
   /// Slices that `buffer` may not share: those of what one map reads or writes
-  /// together with it, scales of the accumulators it reads included.
-  SliceSet getConflicts(Value buffer) {
+  /// together with it, activations and scales of the sums it reads included.
+  /// `sides`: where the copies of `buffer` lie that matter.
+  SliceSet getConflicts(Value buffer, ArrayRef<Side> sides) {
     llvm::SmallSetVector<Operation *, 8> maps;
     auto addUsers = [&](Value value) {
       SmallVector<Operation *> users(value.getUsers());
@@ -770,7 +914,9 @@ private:
         }
       }
       for (Operation *user : users) {
-        if (isa<MapOp, AppendOp, PermuteOp, GatherRowsOp>(user)) {
+        if (auto append = dyn_cast<AppendOp>(user)) {
+          maps.insert(append.getSource().getDefiningOp());
+        } else if (isa<MapOp, PermuteOp, GatherRowsOp>(user)) {
           maps.insert(user);
         }
       }
@@ -782,7 +928,8 @@ private:
     }
     addUsers(buffer);
     for (Operation *user : buffer.getUsers()) {
-      if (auto contract = dyn_cast<ContractOp>(user)) {
+      auto contract = dyn_cast<ContractOp>(user);
+      if (contract && llvm::any_of(sides, [&](Side side) { return worksOn(contract, side); })) {
         addUsers(contract.getResult());
       }
     }
@@ -790,18 +937,38 @@ private:
       maps.insert(buffer.getDefiningOp());
     }
     SliceSet slices;
-    auto addSlices = [&](Value value) {
+    auto addSlices = [&](Value value, std::optional<Side> only = std::nullopt) {
       if (auto rows = value.getDefiningOp<RowsOp>()) {
         value = rows.getSource();
       }
       for (int64_t slice : slicesOf.lookup(value)) {
-        slices.insert(slice);
+        if (!only || target.sliceSide(unsigned(slice)) == *only) {
+          slices.insert(slice);
+        }
       }
     };
     for (Operation *op : maps) {
+      for (Value result : op->getResults()) {
+        // Its rows go into these tiles at once.
+        if (auto append = getStreamedAppend(result)) {
+          addSlices(append.getMap());
+          auto state = append.getTiles().getDefiningOp<StateOp>();
+          if (state.getPlacementAttr()) {
+            for (const BytePlacement &at :
+                 decodeStripes(state.getPlacementAttr()).front().slices) {
+              slices.insert(at.slice);
+            }
+          }
+        }
+      }
       for (Value operand : op->getOperands()) {
         addSlices(operand);
         auto contract = operand.getDefiningOp<ContractOp>();
+        for (Side side : {Side::West, Side::East}) {
+          if (contract && worksOn(contract, side)) {
+            addSlices(contract.getActivations(), side);
+          }
+        }
         if (contract && contract.getScales()) {
           addSlices(contract.getScales());
         }
@@ -817,11 +984,13 @@ private:
                          llvm::function_ref<void(DenseI64ArrayAttr)> set) {
     auto type = cast<BufferType>(buffer.getType());
     int64_t count = type.getRows() * type.getVectors(target.lanes());
-    auto conflicts = getConflicts(buffer);
     SmallVector<Placement> copies;
     bool isFree = getNeededSides(buffer).empty();
+    SliceSet own;
     for (Side side : sides) {
       Placement copy;
+      SliceSet conflicts = getConflicts(buffer, isFree ? ArrayRef(kBothSides) : ArrayRef(side));
+      conflicts.insert(own.begin(), own.end());
       for (unsigned b = 0; b < getNumBytes(type.getFormat()); ++b) {
         std::optional<BytePlacement> byte = findByte(side, count, conflicts);
         if (!byte && isFree && b == 0) {
@@ -833,6 +1002,7 @@ private:
                                         " words a byte plane");
         }
         conflicts.insert(byte->slice);
+        own.insert(byte->slice);
         slicesOf[buffer].push_back(byte->slice);
         bytesOf[buffer].push_back(*byte);
         copy.push_back(*byte);
@@ -843,20 +1013,25 @@ private:
     return success();
   }
 
-  /// The nearest slice without a conflict, in a bank whose words were not in use
-  /// before, while there are such; then the smallest gap.
+  /// The slice without a conflict that is near the VXM and not busy with what was placed
+  /// just before, in a bank whose words were not in use before, while there are such;
+  /// then the smallest gap.
   std::optional<BytePlacement> findByte(Side side, int64_t count,
                                         const SliceSet &conflicts) {
     std::pair<int64_t, int64_t> best{INT64_MAX, -1};
-    BytePlacement found{};
+    int64_t least = INT64_MAX;
+    BytePlacement found{}, ahead{};
     for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
       int64_t slice = target.slice(side, unsigned(i));
       if (conflicts.contains(slice)) {
         continue;
       }
+      // A value travels there and back.
+      int64_t cost = 2 * i + traffic.get(slice);
       for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
-        if (words.fitsAhead(slice, bank, count)) {
-          return BytePlacement{slice, bank, words.take(slice, bank, count)};
+        if (cost < least && words.fitsAhead(slice, bank, count)) {
+          least = cost;
+          ahead = {slice, bank, 0};
         }
         auto gap = words.findSmallestGap(slice, bank, count);
         if (gap.first < best.first) {
@@ -865,9 +1040,15 @@ private:
         }
       }
     }
+    if (least != INT64_MAX) {
+      traffic.add(ahead.slice, count);
+      ahead.first = words.take(ahead.slice, ahead.bank, count);
+      return ahead;
+    }
     if (best.second < 0) {
       return std::nullopt;
     }
+    traffic.add(found.slice, count);
     words.takeAt(found.slice, found.bank, found.first, count);
     return found;
   }
@@ -884,6 +1065,7 @@ private:
   const Target &target;
   ReservePlan plan;
   WordAllocator words;
+  Traffic traffic;
   llvm::DenseMap<Attribute, StateOp> states; ///< by name
   llvm::DenseMap<Attribute, Side> sideOfState;
   llvm::DenseMap<std::pair<Attribute, Type>, TableOp> tables;
@@ -896,7 +1078,9 @@ private:
   llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
   /// Of buffers that are gathered from.
   static constexpr Side kTableSide = Side::East;
-  Side nextSide = Side::East, nextStateSide = Side::West;
+  static constexpr Side kBothSides[] = {Side::West, Side::East};
+  Side nextSide = Side::East;
+  llvm::DenseMap<Operation *, int64_t> firstPlane; ///< by the map that reads the sums
   int64_t nextPlane = 0;
 };
 
@@ -913,7 +1097,9 @@ struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
       return signalPassFailure();
     }
     // Where room is short it depends on the mix of buffers which plan serves.
-    constexpr ReservePlan kPlans[] = {{INT64_MAX, 100}, {6, 60}, {8, 40}, {4, 40}, {10, 20}};
+    constexpr ReservePlan kPlans[] = {{28, 4, 92}, {24, 8, 92}, {20, 20, 96}, {20, 20, 92},
+                                      {16, 16, 92}, {20, 4, 92}, {24, 4, 84}, {16, 4, 84},
+                                      {12, 3, 70}, {8, 3, 60}};
     for (ReservePlan plan : kPlans) {
       ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
       if (succeeded(place(*target, plan))) {

@@ -70,12 +70,17 @@ void ChainBuilder::writeFrom(unsigned column, int64_t cycle, Value value,
   Fields f = fields();
   f.set("w", "linear").set("w_bank", bank).set("w_addr", word).set(
       "w_dir", stringifyDirection(dir));
-  if (cast<FlowType>(value.getType()).getWidth() != 1) {
-    value = mlir::stream::PartOp::create(builder, chain.getLoc(), flow(dir, 1),
-                                         value, builder.getI64IntegerAttr(index));
-  }
-  issue("mem", target.queueName({UnitKind::Mem, uint16_t(slice)}),
-        cycle + distance, f, value, {}, repeated, strides);
+  issue("mem", target.queueName({UnitKind::Mem, uint16_t(slice)}), cycle + distance, f,
+        part(value, index), {}, repeated, strides);
+}
+
+Value ChainBuilder::part(Value value, int64_t index) {
+  auto type = cast<FlowType>(value.getType());
+  return type.getWidth() == 1
+             ? value
+             : mlir::stream::PartOp::create(builder, chain.getLoc(),
+                                            flow(type.getDirection(), 1), value,
+                                            builder.getI64IntegerAttr(index));
 }
 
 Value ChainBuilder::bundle(ValueRange values) {

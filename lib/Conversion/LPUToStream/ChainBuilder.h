@@ -75,6 +75,8 @@ public:
                  int64_t index, unsigned slice, int64_t bank, int64_t word,
                  Repeated repeated = {}, Strides strides = {});
   mlir::Value bundle(mlir::ValueRange values);
+  /// Id `index` of `value`.
+  mlir::Value part(mlir::Value value, int64_t index);
   /// Flows on the same ids, each for some issues of a repeated consumer.
   mlir::Value merge(mlir::ValueRange values);
 

@@ -22,10 +22,9 @@ static StringRef getMxmFormat(ContractOp op) {
 
 // 16 words a byte meet at the plane in every cycle; the install follows the last
 // group. Transposed tiles turn round in the SXM on their way.
-void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, ArrayRef<LoadRun> runs,
-                            StringRef name) {
+void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, unsigned plane,
+                            ArrayRef<LoadRun> runs, StringRef name) {
   ChainBuilder chain(program, op.getLoc(), name, target);
-  unsigned plane = unsigned(stripe.plane);
   bool transposed = op.getTiles() && op.getTiles().getType().getTransposed();
   Side side = target.planeSide(plane);
   unsigned column = target.planeColumn(plane), turn = target.sxmColumn(side);
@@ -34,39 +33,40 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, ArrayRef<LoadRu
   int64_t step = isOneWord(op, target.lanes()) ? 0 : 1, cycle = 0;
   std::string queue = target.queueName({UnitKind::MxmWeights, uint16_t(plane)});
   for (const LoadRun &run : runs) {
-  Repeated repeated{run.count, 1, 1, 0};
-  SmallVector<Value> rows;
-  for (const auto &at : stripe.slices) {
-    rows.push_back(chain.readFor(transposed ? turn : column, cycle + arrival, unsigned(at.slice),
-                                 at.bank, at.first + run.word, repeated,
-                                 {{"r_addr", {0, step}}}));
-  }
-  auto dir = cast<mlir::stream::FlowType>(rows.front().getType()).getDirection();
-  Value bundle;
-  if (transposed) {
-    SmallVector<Value> inputs;
-    SmallVector<Type> types;
-    for (size_t first = 0; first < rows.size(); first += kGroupRows) {
-      inputs.push_back(chain.bundle(ValueRange(rows).slice(first, kGroupRows)));
-      types.push_back(chain.flow(dir, kGroupRows));
+    Repeated repeated{run.count, 1, 1, 0};
+    SmallVector<Value> rows;
+    for (const auto &at : stripe.slices) {
+      rows.push_back(chain.readFor(transposed ? turn : column, cycle + arrival,
+                                   unsigned(at.slice), at.bank, at.first + run.word,
+                                   repeated, {{"r_addr", {0, step}}}));
     }
-    Fields turned = chain.fields();
-    turned.set("dir", stringifyDirection(dir)).set("out_dir", stringifyDirection(dir));
-    if (inputs.size() == 2) {
-      turned.set("two", "true").set("dir2", stringifyDirection(dir));
-      turned.set("out_dir2", stringifyDirection(dir));
+    auto dir = cast<mlir::stream::FlowType>(rows.front().getType()).getDirection();
+    Value bundle;
+    if (transposed) {
+      SmallVector<Value> inputs;
+      SmallVector<Type> types;
+      for (size_t first = 0; first < rows.size(); first += kGroupRows) {
+        inputs.push_back(chain.bundle(ValueRange(rows).slice(first, kGroupRows)));
+        types.push_back(chain.flow(dir, kGroupRows));
+      }
+      Fields turned = chain.fields();
+      turned.set("dir", stringifyDirection(dir)).set("out_dir", stringifyDirection(dir));
+      if (inputs.size() == 2) {
+        turned.set("two", "true").set("dir2", stringifyDirection(dir));
+        turned.set("out_dir2", stringifyDirection(dir));
+      }
+      auto issue = chain.issue(
+          "transpose", target.queueName({UnitKind::SxmTranspose, uint16_t(side)}),
+          cycle + arrival, turned, inputs, types, repeated);
+      bundle = chain.bundle(issue.getResults());
+    } else {
+      bundle = chain.bundle(rows);
     }
-    auto issue = chain.issue(
-        "transpose", target.queueName({UnitKind::SxmTranspose, uint16_t(side)}), cycle + arrival,
-        turned, inputs, types, repeated);
-    bundle = chain.bundle(issue.getResults());
-  } else {
-    bundle = chain.bundle(rows);
-  }
-  Fields fields = chain.fields();
-  fields.set("format", getMxmFormat(op)).set("group", run.group).set("dir", stringifyDirection(dir));
-  chain.issue("lw", queue, cycle, fields, bundle, {}, repeated, {{"group", {0, 1}}});
-  cycle += run.count;
+    Fields fields = chain.fields();
+    fields.set("format", getMxmFormat(op)).set("group", run.group).set(
+        "dir", stringifyDirection(dir));
+    chain.issue("lw", queue, cycle, fields, bundle, {}, repeated, {{"group", {0, 1}}});
+    cycle += run.count;
   }
   Fields install = chain.fields();
   install.set("format", getMxmFormat(op));
@@ -74,47 +74,59 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, ArrayRef<LoadRu
   chain.finish();
 }
 
+static int64_t getNumLimbs(ContractOp op) {
+  return std::max(1u, mlir::lpu::getNumLimbs(op.getActivations().getType().getFormat()));
+}
+
+namespace lpu::stream_lowering {
+Value readActivations(ChainBuilder &chain, ContractOp op, const Pass &pass, unsigned plane,
+                      int64_t limb, int64_t cycle, Repeated repeated) {
+  const Target &target = chain.getTarget();
+  int64_t bytes =
+      mlir::lpu::getNumBytes(op.getActivations().getType().getFormat()) / getNumLimbs(op);
+  SmallVector<Placement> copies = getPlacements(op.getActivations());
+  const Placement *copy = llvm::find_if(copies, [&](const Placement &candidate) {
+    return target.sliceSide(unsigned(candidate.front().slice)) == target.planeSide(plane);
+  });
+  SmallVector<Value> parts;
+  for (int64_t b = 0; b < bytes; ++b) {
+    const auto &byte = (*copy)[size_t(limb * bytes + b)];
+    parts.push_back(chain.readFor(target.planeColumn(plane), cycle, unsigned(byte.slice),
+                                  byte.bank, byte.first + pass.word, repeated,
+                                  {{"r_addr", {pass.outerWords, pass.innerWords}}}));
+  }
+  return chain.bundle(parts);
+}
+
+Value issueActivate(ChainBuilder &chain, ContractOp op, const Pass &pass, unsigned plane,
+                    int64_t cycle, Value x, Repeated repeated) {
+  const Target &target = chain.getTarget();
+  auto dir = cast<mlir::stream::FlowType>(x.getType()).getDirection();
+  Fields fields = chain.fields();
+  fields.set("format", getMxmFormat(op)).set("dir", stringifyDirection(dir));
+  fields.set("half", pass.half).set("first", pass.firstGroup).set("count", pass.groups);
+  return chain
+      .issue("abc", target.queueName({UnitKind::MxmActivations, uint16_t(plane)}), cycle,
+             fields, x, chain.partial(), repeated)
+      .getResult(0);
+}
+} // namespace lpu::stream_lowering
+
 // Every limb of the pass's rows through the installed array, into their
 // accumulators.
 void Lowering::emitPass(ContractOp op, const Pass &pass, unsigned plane, StringRef name) {
-  auto type = op.getActivations().getType();
-  int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
-  int64_t bytes = mlir::lpu::getNumBytes(type.getFormat()) / limbs;
-  unsigned column = target.planeColumn(plane);
-  Side side = target.planeSide(plane);
-  SmallVector<Placement> copies = getPlacements(op.getActivations());
-  const Placement *copy = llvm::find_if(copies, [&](const Placement &candidate) {
-    return target.sliceSide(unsigned(candidate.front().slice)) == side;
-  });
-  std::array<int64_t, 2> words{pass.outerWords, pass.innerWords};
-  std::array<int64_t, 2> sums{pass.outerSums * limbs, pass.innerSums * limbs};
-  Repeated repeated{pass.inner, 1, pass.outer, pass.inner};
+  int64_t limbs = getNumLimbs(op);
+  Repeated repeated{pass.rows.inner, 1, pass.rows.outer, pass.rows.inner};
   for (int64_t limb = limbs - 1; limb >= 0; --limb) {
     ChainBuilder chain(program, op.getLoc(), name, target);
-    SmallVector<Value> parts;
-    for (int64_t b = 0; b < bytes; ++b) {
-      const auto &byte = (*copy)[size_t(limb * bytes + b)];
-      parts.push_back(chain.readFor(column, 0, unsigned(byte.slice), byte.bank,
-                                    byte.first + pass.word, repeated,
-                                    {{"r_addr", words}}));
-    }
-    Value x = chain.bundle(parts);
-    auto dir = cast<mlir::stream::FlowType>(x.getType()).getDirection();
-    Fields activate = chain.fields();
-    activate.set("format", getMxmFormat(op)).set("dir", stringifyDirection(dir))
-        .set("half", pass.half).set("first", pass.firstGroup).set("count", pass.groups);
-    Value sum =
-        chain
-            .issue("abc", target.queueName({UnitKind::MxmActivations, uint16_t(plane)}),
-                   0, activate, x, chain.partial(), repeated)
-            .getResult(0);
+    Value x = readActivations(chain, op, pass, plane, limb, 0, repeated);
+    Value sum = issueActivate(chain, op, pass, plane, 0, x, repeated);
     Fields accumulate = chain.fields();
-    accumulate.set("mode", pass.isFirst ? "set" : "add")
-        .set("a", pass.sum + limbs - 1 - limb)
-        .set("first", pass.firstSuperlane).set("count", pass.superlanes);
+    accumulate.set("mode", pass.isFirst ? "set" : "add").set("a", pass.sum + limbs - 1 - limb);
+    accumulate.set("first", pass.firstSuperlane).set("count", pass.superlanes);
     chain.issue("acc", target.queueName({UnitKind::MxmAccumulators, uint16_t(plane)}),
                 int64_t(target.latencies().mxm_result()), accumulate, sum, {}, repeated,
-                {{"a", sums}});
+                {{"a", {pass.outerSums * limbs, pass.innerSums * limbs}}});
     chain.finish();
   }
 }
@@ -154,9 +166,8 @@ SmallVector<Lowering::LoadRun> Lowering::getLoadRuns(ContractOp op, int64_t chun
   return runs;
 }
 
-SmallVector<Lowering::Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_t chunk,
-                                                int64_t half, RowBlock block,
-                                                int64_t firstSum) {
+SmallVector<Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_t chunk, int64_t half,
+                                      RowBlock block, bool leavesLast) {
   auto type = op.getActivations().getType();
   auto result = op.getResult().getType();
   mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
@@ -175,57 +186,111 @@ SmallVector<Lowering::Pass> Lowering::getPasses(ContractOp op, int64_t n, int64_
         continue;
       }
       pass.isFirst = run * lanes / halfRows == half;
-      pass.inner = divideCeil(all - first, step);
-      pass.outer = block.count;
+      pass.isLast = ((run + 1) * lanes - 1) / halfRows == half;
+      pass.rows = {block.first * all + first, block.count, all, divideCeil(all - first, step),
+                   step};
       pass.word = block.first * vectors + chunk;
       pass.innerWords = shape.chunks;
       pass.outerWords = vectors;
-      pass.sum = firstSum + first;
+      pass.sum = first;
       pass.innerSums = step;
       pass.outerSums = all;
-      passes.push_back(pass);
+      passes.push_back(pass.normalize());
     }
     return passes;
   }
   std::tie(pass.firstGroup, pass.groups) =
       intersect(0, shape.getChunkRows(chunk), half, halfRows);
   pass.isFirst = chunk == 0 && half == 0;
+  pass.isLast = chunk + 1 == shape.chunks && (half + 1) * halfRows >= shape.getChunkRows(chunk);
   if (int64_t runs = op.getMerge()) {
     int64_t resultVectors = result.getVectors(target.lanes());
     for (int64_t run = 0; run < runs; ++run) {
       pass.superlanes = shape.tileColumns / runs / kGroupRows;
       pass.firstSuperlane = run * pass.superlanes;
-      pass.inner = resultVectors / shape.tiles;
-      pass.outer = block.count;
-      pass.word = ((block.first * resultVectors + n) * runs + run) * vectors + chunk;
-      pass.innerWords = shape.tiles * runs * vectors;
-      pass.outerWords = resultVectors * runs * vectors;
-      pass.sum = firstSum;
-      pass.innerSums = block.count;
-      pass.outerSums = 1;
-      passes.push_back(pass);
+      pass.word = (block.first * resultVectors + n) * runs * vectors + run * vectors + chunk;
+      pass.rows = {block.first, 1, 0, block.count, 1};
+      pass.innerWords = resultVectors * runs * vectors;
+      pass.innerSums = 1;
+      int64_t count = divideCeil(resultVectors - n, shape.tiles);
+      int64_t step = shape.tiles * runs * vectors;
+      Pass some = pass;
+      some.isLast = pass.isLast && run + 1 == runs;
+      if (!leavesLast || !some.isLast) {
+        // The vectors one after another.
+        some.rows.outer = count;
+        some.outerWords = step;
+        some.outerSums = block.count;
+        passes.push_back(some);
+        continue;
+      }
+      // Vector by vector: what completes one can go on.
+      for (int64_t k = 0; k < count; ++k) {
+        some.vector = n + k * shape.tiles;
+        some.word = pass.word + k * step;
+        some.sum = k * block.count;
+        passes.push_back(some);
+      }
     }
     return passes;
   }
-  pass.inner = block.count;
+  pass.vector = n;
+  pass.rows = {block.first, 1, 0, block.count, 1};
   pass.word = block.first * vectors + chunk;
   pass.innerWords = vectors;
-  pass.sum = firstSum;
   pass.innerSums = 1;
   passes.push_back(pass);
   return passes;
 }
 
-bool Lowering::isComputedByUser(ContractOp op) {
-  if (!op.getResult().hasOneUse()) {
-    return false;
+// Sums that one pass makes need an accumulator for no longer than a cycle, and of
+// runs of lanes only those that meet two arrays keep theirs.
+Lowering::TilePlan Lowering::planTile(ContractOp op, int64_t n, RowBlock block,
+                                      bool leavesLast) {
+  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
+  auto result = op.getResult().getType();
+  int64_t halfRows = target.format(getMxmFormat(op).str())->rows();
+  TilePlan plan{{}, block.count};
+  if (op.getSplit()) {
+    plan.sums *= result.getRows() / op.getActivations().getType().getRows();
+  } else if (op.getMerge()) {
+    plan.sums *= divideCeil(result.getVectors(target.lanes()) - n, shape.tiles);
   }
-  auto map = dyn_cast<mlir::lpu::MapOp>(*op.getResult().getUsers().begin());
-  auto sums = op.getResult().getType();
-  // A single column that serves many vectors is computed once, before.
-  return map && llvm::all_of(map.getResultTypes(), [&](Type type) {
-           return cast<mlir::lpu::BufferType>(type).getColumns() == sums.getColumns();
-         });
+  for (int64_t chunk = 0; chunk < shape.chunks; ++chunk) {
+    for (int64_t half = 0; half * halfRows < shape.getChunkRows(chunk); ++half) {
+      plan.arrays.push_back({chunk, half, getPasses(op, n, chunk, half, block, leavesLast)});
+    }
+  }
+  bool allAtOnce = llvm::all_of(plan.arrays, [](const ArrayUse &use) {
+    return llvm::all_of(use.passes, [](const Pass &p) { return p.isFirst && p.isLast; });
+  });
+  if (!leavesLast || (!op.getSplit() && !allAtOnce)) {
+    return plan;
+  }
+  plan.sums = 0;
+  int64_t shared = -1;
+  std::map<int64_t, int64_t> sumsOf; ///< by first row
+  for (ArrayUse &use : plan.arrays) {
+    for (Pass &pass : use.passes) {
+      if (pass.isFirst && pass.isLast) {
+        shared = shared < 0 ? plan.sums++ : shared;
+        pass.sum = shared;
+        pass.outerSums = pass.innerSums = 0;
+        continue;
+      }
+      auto [it, isNew] = sumsOf.insert({pass.rows.first, plan.sums});
+      plan.sums += isNew ? pass.rows.count() : 0;
+      pass.sum = it->second;
+      pass.outerSums = pass.rows.inner;
+      pass.innerSums = 1;
+    }
+  }
+  return plan;
+}
+
+bool Lowering::isComputedByUser(ContractOp op) {
+  return op.getResult().hasOneUse() &&
+         isa<mlir::lpu::MapOp>(*op.getResult().getUsers().begin());
 }
 
 LogicalResult Lowering::checkContract(ContractOp op) {
@@ -261,42 +326,70 @@ SmallVector<Stripe> getStripes(ContractOp op) {
 }
 } // namespace lpu::stream_lowering
 
-FailureOr<AccumulatorTile> Lowering::emitTile(ContractOp op, int64_t n, RowBlock block) {
-  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
-  auto result = op.getResult().getType();
-  int64_t limbs = std::max(1u, mlir::lpu::getNumLimbs(result.getFormat()));
-  int64_t lanes = target.lanes();
-  int64_t halfRows = target.format(getMxmFormat(op).str())->rows();
-  int64_t sums = block.count;
-  if (op.getSplit()) {
-    sums *= result.getRows() / op.getActivations().getType().getRows();
-  } else if (op.getMerge()) {
-    sums *= result.getVectors(lanes) / shape.tiles;
+SmallVector<unsigned, 2> Lowering::getGang(ContractOp op, unsigned plane) {
+  SmallVector<unsigned, 2> planes;
+  int step = target.planeSide(plane) == Side::West ? -1 : 1; // outwards
+  for (unsigned k = 0; k < target.format(getMxmFormat(op).str())->gang(); ++k) {
+    planes.push_back(unsigned(int(plane) + int(k) * step));
   }
+  return planes;
+}
+
+// Where one plane of a side would do all the work of an operation there, its
+// planes take the row blocks in turn.
+std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlock block) {
   SmallVector<Stripe> stripes = getStripes(op);
   const Stripe &stripe = stripes[size_t(n) % stripes.size()];
-  AccumulatorTile tile{unsigned(stripe.plane), 0};
-  tile.first = accumulators.take(tile.plane, sums * limbs);
-  if (tile.first < 0) {
-    return op.emitOpError("needs ")
-           << sums * limbs << " accumulators of plane " << tile.plane << " for "
-           << sums << " rows of " << limbs << " limbs, more than are free";
+  unsigned plane = unsigned(stripe.plane);
+  Side side = target.planeSide(plane);
+  bool isAlone = llvm::count_if(stripes, [&](const Stripe &other) {
+                   return target.planeSide(unsigned(other.plane)) == side;
+                 }) == 1;
+  if (isAlone && getGang(op, plane).size() == 1) {
+    unsigned perSide = target.planes() / 2, first = unsigned(side) * perSide;
+    plane = first + (plane - first + unsigned(block.index)) % perSide;
   }
-  bool oneWord = isOneWord(op, lanes);
-  int64_t first = (oneWord ? 0 : n / int64_t(stripes.size()) * shape.groups);
+  return {stripe, plane};
+}
+
+FailureOr<TileSums> Lowering::emitTile(ContractOp op, int64_t n, RowBlock block,
+                                       bool leavesLast, PassHandler onLast) {
+  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
+  int64_t limbs = getNumLimbs(op), tiles = int64_t(getStripes(op).size());
+  auto [stripe, plane] = getStripe(op, n, block);
+  TilePlan plan = planTile(op, n, block, leavesLast);
+  TileSums result{plane, accumulators.take(plane, plan.sums * limbs), plan.sums * limbs, {}};
+  if (result.first < 0) {
+    return op.emitOpError("needs ")
+           << result.count << " accumulators of plane " << plane << " for " << plan.sums
+           << " rows of " << limbs << " limbs, more than are free";
+  }
+  int64_t all = op.getMerge() ? op.getResult().getType().getVectors(target.lanes()) : n + 1;
+  for (int64_t k = 0; n + k * shape.tiles < all; ++k) {
+    int64_t first = result.first + k * block.count * limbs;
+    result.vectors.push_back({plane, first, std::nullopt});
+  }
+  int64_t firstWord = isOneWord(op, target.lanes()) ? 0 : n / tiles * shape.groups;
   std::string name = getName(op, "contract") + ".n" + std::to_string(n) + ".r" +
                      std::to_string(block.first);
-  for (int64_t chunk = 0; chunk < shape.chunks; ++chunk) {
-    for (int64_t half = 0; half * halfRows < shape.getChunkRows(chunk); ++half) {
-      std::string part = name + ".k" + std::to_string(chunk) +
-                         (lanes > halfRows ? ".h" + std::to_string(half) : "");
-      emitTileLoad(op, stripe, getLoadRuns(op, chunk, half, first), part + ".load");
-      for (const Pass &pass : getPasses(op, n, chunk, half, block, tile.first)) {
-        emitPass(op, pass, tile.plane, part + ".pass");
+  bool hasHalves = int64_t(target.lanes()) > target.format(getMxmFormat(op).str())->rows();
+  for (const ArrayUse &use : plan.arrays) {
+    std::string part = name + ".k" + std::to_string(use.chunk) +
+                       (hasHalves ? ".h" + std::to_string(use.half) : "");
+    emitTileLoad(op, stripe, plane, getLoadRuns(op, use.chunk, use.half, firstWord),
+                 part + ".load");
+    for (Pass pass : use.passes) {
+      pass.sum = result.first + pass.sum * limbs;
+      if (!leavesLast || !pass.isLast) {
+        emitPass(op, pass, plane, part + ".pass");
+      } else if (!onLast) {
+        result.vectors[size_t(pass.vector / shape.tiles)].last = pass;
+      } else if (failed(onLast(pass, plane))) {
+        return failure();
       }
     }
   }
-  return tile;
+  return result;
 }
 
 LogicalResult Lowering::lowerContract(ContractOp op) {
@@ -308,7 +401,7 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   }
   int64_t rows = op.getMerge() ? op.getResult().getType().getRows()
                                : op.getActivations().getType().getRows();
-  FailureOr<std::vector<AccumulatorTile>> tiles = emitTiles(op, {0, rows});
+  FailureOr<std::vector<TileSums>> tiles = emitTiles(op, {0, rows});
   if (failed(tiles)) {
     return failure();
   }
@@ -316,25 +409,16 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   return success();
 }
 
-FailureOr<std::vector<AccumulatorTile>> Lowering::emitTiles(ContractOp op, RowBlock block) {
-  mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());
-  std::vector<AccumulatorTile> result;
-  for (int64_t n = 0; n < shape.tiles; ++n) {
-    FailureOr<AccumulatorTile> tile = emitTile(op, n, block);
+FailureOr<std::vector<TileSums>> Lowering::emitTiles(ContractOp op, RowBlock block,
+                                                     bool leavesLast) {
+  std::vector<TileSums> result;
+  int64_t tiles = mlir::lpu::getContractShape(op, target.lanes()).tiles;
+  for (int64_t n = 0; n < tiles; ++n) {
+    FailureOr<TileSums> tile = emitTile(op, n, block, leavesLast);
     if (failed(tile)) {
       return failure();
     }
-    result.push_back(*tile);
-  }
-  if (op.getMerge()) {
-    // Vector v of the result was summed with N tile v modulo their number.
-    std::vector<AccumulatorTile> tiles;
-    for (int64_t v = 0; v < op.getResult().getType().getVectors(target.lanes()); ++v) {
-      AccumulatorTile tile = result[size_t(v % shape.tiles)];
-      tile.first += v / shape.tiles * block.count;
-      tiles.push_back(tile);
-    }
-    result = std::move(tiles);
+    result.push_back(std::move(*tile));
   }
   return result;
 }

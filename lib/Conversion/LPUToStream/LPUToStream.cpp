@@ -1,7 +1,7 @@
 //===- LPUToStream.cpp - Placed kernels to chains -------------------------===//
 
 #include "ISA/IR/ISADialect.h"
-#include "Lowering.h"
+#include "VectorChain.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
@@ -74,15 +74,16 @@ void Lowering::releaseDeadAccumulators(Operation *op) {
     bool last = llvm::all_of(operand.getUsers(), [&](Operation *user) {
       return user == op || user->isBeforeInBlock(op);
     });
-    auto type = cast<mlir::lpu::AccType>(operand.getType());
-    int64_t count =
-        type.getRows() * std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
-    for (const AccumulatorTile &tile : it->second) {
+    for (const TileSums &tile : it->second) {
       if (last) {
-        accumulators.release(tile.plane, tile.first, count);
+        accumulators.release(tile.plane, tile.first, tile.count);
       }
     }
   }
+}
+
+int64_t Lowering::getBlockRows(int64_t rows) const {
+  return divideCeil(rows, divideCeil(rows, VectorChain::getMostRows(target)));
 }
 
 LogicalResult Lowering::run() {
@@ -148,7 +149,7 @@ struct LPUToStream : PassWrapper<LPUToStream, OperationPass<ModuleOp>> {
 } // namespace
 
 namespace lpu {
-std::unique_ptr<Pass> createLPUToStreamPass() {
+std::unique_ptr<mlir::Pass> createLPUToStreamPass() {
   return std::make_unique<LPUToStream>();
 }
 } // namespace lpu

@@ -126,7 +126,8 @@ private:
   /// that every copy has a driver.
   void addResult(unsigned r, Operand value) {
     auto type = cast<mlir::lpu::BufferType>(op.getResult(r).getType());
-    unsigned copies = unsigned(getPlacements(op.getResult(r)).size());
+    bool isStreamed = bool(mlir::lpu::getStreamedAppend(op.getResult(r)));
+    unsigned copies = isStreamed ? 1 : unsigned(getPlacements(op.getResult(r)).size());
     unsigned limbs = mlir::lpu::getNumLimbs(type.getFormat());
     if (limbs == 0) {
       // The value's own operation drives when nothing else drives with it.

@@ -38,8 +38,8 @@ static int64_t getTable(ModuleOp module, ArrayRef<int64_t> table, const Target &
   return number;
 }
 
-// One byte plane after another: slice -> SXM -> slice, all words of the plane
-// one a cycle.
+// One byte plane after another, some rows at a time: slice -> SXM -> slice, one word a
+// cycle.
 LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
   auto type = op.getSource().getType();
   SmallVector<Placement> sources = getPlacements(op.getSource());
@@ -49,14 +49,17 @@ LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
            << target.lanes() << " lanes";
   }
   int64_t table = getTable(program->getParentOfType<ModuleOp>(), op.getTable(), target);
-  Repeated words{type.getRows() * type.getVectors(target.lanes()), 1, 1, 0};
+  int64_t all = type.getRows() * type.getVectors(target.lanes());
+  int64_t step = getBlockRows(type.getRows()) * type.getVectors(target.lanes());
+  for (int64_t first = 0; first < all; first += step) {
+    Repeated words{std::min(step, all - first), 1, 1, 0};
   for (const Placement &result : results) {
     for (auto [from, to] : llvm::zip(sources.front(), result)) {
       Side side = target.sliceSide(unsigned(from.slice));
       ChainBuilder chain(program, op.getLoc(), getName(op, "permute"), target);
       unsigned column = target.sxmColumn(side);
-      Value x = chain.readFor(column, 0, unsigned(from.slice), from.bank, from.first,
-                              words, {{"r_addr", {0, 1}}});
+      Value x = chain.readFor(column, 0, unsigned(from.slice), from.bank,
+                              from.first + first, words, {{"r_addr", {0, 1}}});
       auto in = cast<mlir::stream::FlowType>(x.getType()).getDirection();
       auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
       Fields fields = chain.fields();
@@ -68,72 +71,18 @@ LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
                      fields, x, chain.flow(out, 1), words)
               .getResult(0);
       chain.writeFrom(column, int64_t(target.latencies().permute()), moved, 0,
-                      unsigned(to.slice), to.bank, to.first, words, {{"w_addr", {0, 1}}});
+                      unsigned(to.slice), to.bank, to.first + first, words, {{"w_addr", {0, 1}}});
       chain.finish();
     }
+  }
   }
   return success();
 }
 
-// Data and map pass all slices of the stripe; each takes what falls into its
-// own window.
+// The map that makes the rows writes them.
 LogicalResult Lowering::lowerAppend(mlir::lpu::AppendOp op) {
-  auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
-  auto tiles = op.getTiles().getType();
-  auto type = op.getSource().getType();
-  Stripe stripe = mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
-  Side away = target.planeSide(unsigned(stripe.plane)) == Side::West ? Side::East : Side::West;
-  auto find = [&](Value buffer) -> std::optional<Placement> {
-    for (const Placement &copy : getPlacements(buffer)) {
-      if (target.sliceSide(unsigned(copy.front().slice)) == away) {
-        return copy;
-      }
-    }
-    return std::nullopt;
-  };
-  std::optional<Placement> source = find(op.getSource()), map = find(op.getMap());
-  if (!source || !map) {
-    return op.emitOpError("expected source and map on the other side of the VXM");
+  if (!mlir::lpu::getStreamedAppend(op.getSource())) {
+    return op.emitOpError("expected the rows of a map that nothing else reads");
   }
-  int64_t groups = divideCeil(tiles.getRows(), 16);
-  int64_t perVector = tiles.getWidth() ? tiles.getWidth() : int64_t(target.lanes());
-  int64_t vectors = divideCeil(tiles.getColumns(), perVector);
-  int64_t words = groups * vectors;
-  bool transposed = tiles.getTransposed();
-  // Straight: one vector an N tile; transposed: one row a group.
-  int64_t count = transposed ? groups : vectors;
-  int64_t step = transposed ? 1 : groups;
-  int64_t rows = op.getMap().getType().getRows();
-  if (type.getRows() * type.getVectors(target.lanes()) != rows * count) {
-    return op.emitOpError("expected a source of ")
-           << rows * count << " vectors, got " << type;
-  }
-  ChainBuilder chain(program, op.getLoc(), getName(op, "append"), target);
-  unsigned vxm = target.vxmColumn();
-  Repeated repeated{count, 1, rows, count};
-  SmallVector<Value> data, address;
-  for (const auto &byte : *source) {
-    data.push_back(chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank, byte.first,
-                                 repeated, {{"r_addr", {count, 1}}}));
-  }
-  for (const auto &byte : *map) {
-    address.push_back(chain.readFor(vxm, 0, unsigned(byte.slice), byte.bank, byte.first,
-                                    repeated, {{"r_addr", {1, 0}}}));
-  }
-  Value at = chain.bundle(address);
-  auto dir = cast<mlir::stream::FlowType>(at.getType()).getDirection();
-  for (auto [j, byteAt] : llvm::enumerate(stripe.slices)) {
-    int64_t index = int64_t(j) % 16, byte = int64_t(j) / 16;
-    Fields fields = chain.fields();
-    fields.set("w", "mapped").set("w_bank", byteAt.bank).set("w_addr", byteAt.first);
-    fields.set("w_dir", stringifyDirection(dir)).set("w_map_dir", stringifyDirection(dir));
-    // The window leaves out what the step adds last.
-    fields.set("w_lo", index * words).set("w_len", words - (count - 1) * step);
-    unsigned to = target.sliceColumn(unsigned(byteAt.slice));
-    chain.issue("mem", target.queueName({UnitKind::Mem, uint16_t(byteAt.slice)}),
-                std::abs(int64_t(to) - int64_t(vxm)), fields, {data[size_t(byte)], at}, {},
-                repeated, {{"w_addr", {0, step}}});
-  }
-  chain.finish();
   return success();
 }

@@ -231,15 +231,11 @@ LogicalResult EntryConverter::convertMatmul(ImplicitLocOpBuilder &b, linalg::Mat
 
 Value EntryConverter::contract(Builder &b, Value x, ElementsAttr weights,
                                ArrayRef<float> columnScales, AccType result, float scale) {
-  // Row l, high limb first: the column's scale times 256^(limbs - 1 - l).
-  int64_t limbs = getNumLimbs(result.getFormat());
-  std::vector<float> rows;
-  for (int64_t limb = limbs; limb-- > 0;) {
-    for (float column : columnScales) {
-      rows.push_back(float(double(column) / scale * std::exp2(8.0 * double(limb))));
-    }
+  std::vector<float> row;
+  for (float column : columnScales) {
+    row.push_back(float(double(column) / scale));
   }
-  Value scales = constant(b, rows, {limbs, int64_t(columnScales.size())}, result.getWidth());
+  Value scales = constant(b, row, {1, int64_t(columnScales.size())}, result.getWidth());
   return ContractOp::create(b, result, x, scales, Value(), weights, 0, 0,
                             DenseI64ArrayAttr());
 }

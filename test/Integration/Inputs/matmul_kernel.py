@@ -13,7 +13,7 @@ weights = rng.integers(-127, 128, (depth, columns)).astype(np.int8)
 weight_scale = (rng.random(columns) * 0.01 + 0.001).astype(np.float32)
 x = rng.standard_normal((rows, depth)).astype(np.float32)
 x_scale = 0x7F7F7F / 8.0
-scales = np.stack([weight_scale / x_scale * 256.0**k for k in (2, 1, 0)])
+scales = weight_scale[None] / x_scale
 
 
 def dense(values):
@@ -21,7 +21,7 @@ def dense(values):
 
 
 x_type, q_type = f"!lpu.buffer<{rows}, {depth}, f32>", f"!lpu.buffer<{rows}, {depth}, i8x3>"
-s_type, acc = f"!lpu.buffer<3, {columns}, f32>", f"!lpu.acc<{rows}, {columns}, i8x3>"
+s_type, acc = f"!lpu.buffer<1, {columns}, f32>", f"!lpu.acc<{rows}, {columns}, i8x3>"
 y_type = f"!lpu.buffer<{rows}, {columns}, f32>"
 with open(out + ".mlir", "w") as file:
     file.write(f"""module attributes {{lpu.target = "tiny"}} {{
@@ -31,7 +31,7 @@ func.func @main() {{
   ^bb0(%a: f32):
     lpu.yield %a : f32
   }}
-  %s = lpu.constant_rows {dense(scales.astype(np.float32))} : tensor<3x{columns}xf32> : {s_type}
+  %s = lpu.constant_rows {dense(scales.astype(np.float32))} : tensor<1x{columns}xf32> : {s_type}
   %c = lpu.contract %q, {dense(weights)} : tensor<{depth}x{columns}xi8> scaled by %s : ({q_type}, {s_type}) -> {acc}
   %y = lpu.map(%c) scales [1.0] : ({acc}) -> {y_type} {{
   ^bb0(%a: f32):

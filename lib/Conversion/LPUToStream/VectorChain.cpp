@@ -1,0 +1,511 @@
+//===- VectorChain.cpp - The chain of one vector of a map's results -------===//
+
+#include "VectorChain.h"
+
+using namespace lpu;
+using namespace lpu::stream_lowering;
+using namespace mlir;
+using mlir::lpu::AccType;
+using mlir::lpu::BufferType;
+using mlir::lpu::ContractOp;
+using mlir::lpu::Format;
+using mlir::lpu::MapOp;
+using mlir::lpu::Placement;
+using mlir::stream::FlowType;
+using mlir::stream::stringifyDirection;
+using Operand = MapNode::Operand;
+
+static StringRef getStreamType(Format format) {
+  switch (format) {
+  case Format::F16:
+    return "f16";
+  case Format::BF16:
+    return "bf16";
+  case Format::I8x1:
+    return "i8";
+  default:
+    return "f32";
+  }
+}
+/// Drive type of a result: bytes 0 to 2 of an int32 are the limbs of i8x3.
+static StringRef getDriveType(Format format) {
+  switch (format) {
+  case Format::F32:
+    return "f32";
+  case Format::F16:
+    return "f16";
+  case Format::I8x1:
+    return "i8";
+  case Format::I8x2:
+    return "i16";
+  default:
+    return "i32";
+  }
+}
+static unsigned getDriveBytes(Format format) {
+  return format == Format::I8x3 ? 4 : mlir::lpu::getNumBytes(format);
+}
+
+VectorChain::VectorChain(MapOp op, ArrayRef<MapNode> nodes, Rows rows, int64_t firstRow,
+                         int64_t vector, const std::map<unsigned, AccumulatorTile> &tiles,
+                         Lowering &lowering, StringRef name)
+    : op(op), nodes(nodes), rows(rows.normalize()), firstRow(firstRow), vector(vector),
+      tiles(tiles), target(lowering.target),
+      chain(lowering.program, op.getLoc(), name, target) {
+  resultRows = cast<BufferType>(op.getResult(0).getType()).getRows();
+}
+
+LogicalResult VectorChain::run() {
+  results.resize(nodes.size());
+  for (auto [index, node] : llvm::enumerate(nodes)) {
+    SmallVector<Value> operands;
+    Fields fields = chain.fields();
+    fields.set("op", node.op);
+    if (node.bounds) {
+      fields.set("lo", node.bounds->first).set("hi", node.bounds->second);
+    }
+    if (node.counter) {
+      fields.set("counter", int64_t(node.counter));
+    }
+    for (auto [number, operand] : llvm::enumerate(node.operands)) {
+      if (failed(setOperand(fields, StringRef("abc").substr(number, 1), operand, node.time,
+                            operands))) {
+        return failure();
+      }
+    }
+    SmallVector<Type> types;
+    if (node.drives) {
+      fields.set("out", getDriveType(getResultType(node).getFormat()));
+      fields.set("out_dir", stringifyDirection(getResultDirection(node)));
+      types.push_back(chain.flow(getResultDirection(node),
+                                 getDriveBytes(getResultType(node).getFormat())));
+    }
+    types.push_back(chain.mesh());
+    auto issue = chain.issue("alu", "vxm.*", node.time, fields, operands, types, each());
+    results[index] = issue->getResults().back();
+    if (node.drives && failed(writeResult(node, issue.getResult(0)))) {
+      return failure();
+    }
+  }
+  chain.finish();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and results
+//===----------------------------------------------------------------------===//
+
+Repeated VectorChain::each() const {
+  return {rows.inner, 1, rows.outer, rows.outer == 1 ? 0 : rows.inner};
+}
+
+FailureOr<Rows> VectorChain::getInputRows(int64_t inputRows) {
+  Rows result = rows;
+  if (inputRows == 1) {
+    result.first = result.outerStep = result.innerStep = 0;
+    return result;
+  }
+  // Rows that a row of the input serves.
+  int64_t share = resultRows / inputRows, offset = rows.first % share;
+  result.first = rows.first / share;
+  auto divide = [&](int64_t count, int64_t &step, int64_t &reach) {
+    if (count == 1 || step % share == 0) {
+      step = count == 1 ? 0 : step / share;
+      return true;
+    }
+    reach += (count - 1) * step;
+    step = 0;
+    return reach < share;
+  };
+  int64_t reach = offset;
+  if (!divide(rows.inner, result.innerStep, reach) ||
+      !divide(rows.outer, result.outerStep, reach)) {
+    return op.emitOpError("needs rows of an input that do not follow one another");
+  }
+  return result;
+}
+
+BufferType VectorChain::getResultType(const MapNode &node) {
+  return cast<BufferType>(op.getResult(node.drives->first).getType());
+}
+
+const Placement &VectorChain::getResultPlacement(const MapNode &node) {
+  auto &placements = placementsOf[node.drives->first];
+  if (placements.empty()) {
+    placements = getPlacements(op.getResult(node.drives->first));
+  }
+  return placements[node.drives->second];
+}
+
+/// Where the tiles that take `op` lie.
+static mlir::lpu::Stripe getStripe(mlir::lpu::AppendOp op) {
+  auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
+  return mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
+}
+
+mlir::stream::Direction VectorChain::getResultDirection(const MapNode &node) {
+  if (auto append = mlir::lpu::getStreamedAppend(op.getResult(node.drives->first))) {
+    unsigned plane = unsigned(getStripe(append).plane);
+    return ChainBuilder::direction(vxm(), target.planeColumn(plane));
+  }
+  unsigned slice = unsigned(getResultPlacement(node).front().slice);
+  return ChainBuilder::direction(vxm(), target.sliceColumn(slice));
+}
+
+LogicalResult VectorChain::writeResult(const MapNode &node, Value flow) {
+  Value result = op.getResult(node.drives->first);
+  if (auto append = mlir::lpu::getStreamedAppend(result)) {
+    return this->append(append, flow, node.time + node.latency);
+  }
+  int64_t vectors = getResultType(node).getVectors(target.lanes());
+  for (auto [index, byte] : llvm::enumerate(getResultPlacement(node))) {
+    chain.writeFrom(vxm(), node.time + node.latency, flow, int64_t(index),
+                    unsigned(byte.slice), byte.bank,
+                    byte.first + rows.first * vectors + vector, each(),
+                    {{"w_addr", getSteps(vectors)}});
+  }
+  return success();
+}
+
+LogicalResult VectorChain::append(mlir::lpu::AppendOp append, Value flow, int64_t cycle) {
+  auto tiles = append.getTiles().getType();
+  mlir::lpu::Stripe stripe = getStripe(append);
+  auto copies = getPlacements(append.getMap());
+  const Placement *map = llvm::find_if(copies, [&](const Placement &copy) {
+    return target.sliceSide(unsigned(copy.front().slice)) !=
+           target.planeSide(unsigned(stripe.plane));
+  });
+  int64_t mapRows = append.getMap().getType().getRows(), share = resultRows / mapRows;
+  FailureOr<Rows> from = getInputRows(mapRows);
+  if (failed(from) || map == copies.end()) {
+    return append.emitOpError("expected its map on the other side of the VXM");
+  }
+  int64_t groups = divideCeil(tiles.getRows(), 16);
+  int64_t width = tiles.getWidth() ? tiles.getWidth() : int64_t(target.lanes());
+  int64_t words = groups * divideCeil(tiles.getColumns(), width);
+  // Rows that share a row of the map go to words that follow one another.
+  int64_t first = tiles.getTransposed() ? rows.first % share : vector * groups;
+  std::array<int64_t, 2> steps{rows.outerStep % share, rows.innerStep % share};
+  int64_t last = first + (rows.outer - 1) * steps[0] + (rows.inner - 1) * steps[1];
+  SmallVector<Value> address;
+  for (const auto &byte : *map) {
+    address.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
+                                    byte.first + from->first, each(),
+                                    {{"r_addr", {from->outerStep, from->innerStep}}}));
+  }
+  Value at = chain.bundle(address);
+  StringRef dir = stringifyDirection(cast<FlowType>(at.getType()).getDirection());
+  for (auto [j, byte] : llvm::enumerate(stripe.slices)) {
+    Fields fields = chain.fields();
+    fields.set("w", "mapped").set("w_bank", byte.bank).set("w_addr", byte.first + first);
+    fields.set("w_dir", dir).set("w_map_dir", dir);
+    // Slice j has the words of every 16th position; the window leaves out what the
+    // steps add last.
+    fields.set("w_lo", int64_t(j) % 16 * words).set("w_len", words - last);
+    Value data = chain.part(flow, int64_t(j) / 16);
+    unsigned to = target.sliceColumn(unsigned(byte.slice));
+    chain.issue("mem", target.queueName({UnitKind::Mem, uint16_t(byte.slice)}),
+                cycle + std::abs(int64_t(to) - int64_t(vxm())), fields, {data, at}, {}, each(),
+                {{"w_addr", steps}});
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+LogicalResult VectorChain::setOperand(Fields &fields, StringRef letter,
+                                      const Operand &operand, int64_t time,
+                                      SmallVectorImpl<Value> &operands) {
+  std::string type = (letter + "_type").str(), value = (letter + "_value").str();
+  switch (operand.kind) {
+  case Operand::Kind::Float:
+    fields.set(letter, "immediate").setFloat(value, operand.value);
+    return success();
+  case Operand::Kind::Integer:
+    fields.set(letter, "immediate").set(type, "i32").set(value, operand.integer);
+    return success();
+  case Operand::Kind::Node: {
+    const MapNode &producer = nodes[operand.index];
+    fields.set(letter, "mesh");
+    operands.push_back(
+        delayed(results[operand.index], producer.time + producer.latency, time));
+    return success();
+  }
+  case Operand::Kind::Input:
+    return isa<AccType>(op.getInputs()[operand.index].getType())
+               ? setSums(fields, letter, operand.index, time, operands)
+               : setInput(fields, letter, operand.index, time, operands);
+  }
+  return failure();
+}
+
+static void setStream(Fields &fields, StringRef letter, Format format, Value flow) {
+  fields.set(letter, "stream")
+      .set((letter + "_type").str(), getStreamType(format))
+      .set((letter + "_dir").str(),
+           stringifyDirection(cast<FlowType>(flow.getType()).getDirection()));
+}
+
+LogicalResult VectorChain::setInput(Fields &fields, StringRef letter, unsigned input,
+                                    int64_t time, SmallVectorImpl<Value> &operands) {
+  Value value = op.getInputs()[input];
+  auto type = cast<BufferType>(value.getType());
+  if (mlir::lpu::getNumLimbs(type.getFormat()) > 1 || type.getFormat() == Format::I32) {
+    return op.emitOpError("expected a floating-point or int8 input, got ") << type;
+  }
+  SmallVector<Placement> copies = getPlacements(value);
+  if (copies.empty()) {
+    return op.emitOpError("expected placed inputs");
+  }
+  // The same words in the same cycle come once.
+  Value &flow = streams[{input, time}];
+  if (!flow) {
+    FailureOr<Value> read = readRows(type, copies.front(), time);
+    if (failed(read)) {
+      return failure();
+    }
+    flow = *read;
+  }
+  setStream(fields, letter, type.getFormat(), flow);
+  operands.push_back(flow);
+  return success();
+}
+
+FailureOr<Value> VectorChain::readRows(BufferType type, const Placement &copy,
+                                       int64_t cycle) {
+  FailureOr<Rows> from = getInputRows(type.getRows());
+  if (failed(from)) {
+    return failure();
+  }
+  int64_t vectors = type.getVectors(target.lanes());
+  int64_t index = (vectors == 1 ? 0 : vector) + from->first * vectors;
+  SmallVector<Value> bytes;
+  for (const auto &byte : copy) {
+    bytes.push_back(chain.readFor(
+        vxm(), cycle, unsigned(byte.slice), byte.bank, byte.first + index, each(),
+        {{"r_addr", {from->outerStep * vectors, from->innerStep * vectors}}}));
+  }
+  return chain.bundle(bytes);
+}
+
+Value VectorChain::delayed(Value value, int64_t ready, int64_t wanted) {
+  int64_t longest = target.latencies().alu_delay_max();
+  while (ready < wanted) {
+    Value &later = delays[{value.getAsOpaquePointer(), wanted}];
+    int64_t step = std::min(longest, wanted - ready);
+    if (later && step == wanted - ready) {
+      return later;
+    }
+    Fields fields = chain.fields();
+    fields.set("op", "delay").set("a", "mesh").set("lo", step);
+    Value next = chain.issue("alu", "vxm.*", ready, fields, value, chain.mesh(), each())
+                     .getResult(0);
+    ready += step;
+    if (ready == wanted) {
+      later = next;
+    }
+    value = next;
+  }
+  return value;
+}
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+int64_t VectorChain::getNumEmissions(unsigned input) {
+  auto type = cast<AccType>(op.getInputs()[input].getType());
+  return std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
+}
+
+bool VectorChain::isFloat(unsigned input) {
+  return cast<AccType>(op.getInputs()[input].getType()).getFormat() == Format::F16;
+}
+
+bool VectorChain::isTakenOnce(unsigned input) {
+  int64_t uses = 0;
+  for (const MapNode &node : nodes) {
+    uses += llvm::count_if(node.operands, [&](const Operand &operand) {
+      return operand.kind == Operand::Kind::Input && operand.index == input;
+    });
+  }
+  return uses == 1 && isFloat(input);
+}
+
+int64_t VectorChain::getSumLatency(unsigned input) {
+  int64_t alu = target.latencies().alu(), sum = alu;
+  if (isFloat(input)) {
+    return alu;
+  }
+  for (int64_t limb = 1; limb < getNumEmissions(input); ++limb) {
+    sum = std::max(sum, limb * rows.count() + alu) + alu;
+  }
+  return sum + alu;
+}
+
+bool VectorChain::takeEmissions(unsigned input, int64_t arrival) {
+  auto &taken = emissionsOf[tiles.at(input).plane];
+  int64_t end = arrival + getNumEmissions(input) * rows.count();
+  auto it = taken.lower_bound(arrival);
+  if (it != taken.end() && *it < end) {
+    return false;
+  }
+  for (int64_t cycle = arrival; cycle < end; ++cycle) {
+    taken.insert(cycle);
+  }
+  return true;
+}
+
+int64_t VectorChain::getFirstUse(unsigned input) {
+  int64_t first = INT64_MAX;
+  for (const MapNode &node : nodes) {
+    for (const Operand &operand : node.operands) {
+      if (operand.kind == Operand::Kind::Input && operand.index == input) {
+        first = std::min(first, node.time);
+      }
+    }
+  }
+  return first;
+}
+
+// One sum a row, used in the cycle it is complete; later users get it from a
+// delay.
+LogicalResult VectorChain::setSums(Fields &fields, StringRef letter, unsigned input,
+                                   int64_t time, SmallVectorImpl<Value> &operands) {
+  const AccumulatorTile &tile = tiles.at(input);
+  if (!isFloat(input) && rows.outer > 1) {
+    return op.emitOpError("has sums of limbs beside an input that serves several "
+                          "rows: no kernel yet");
+  }
+  auto it = sums.find(input);
+  if (it == sums.end()) {
+    if (isTakenOnce(input) && takeEmissions(input, time)) {
+      Value flow = emitSums(input, tile, time);
+      setStream(fields, letter, Format::F32, flow);
+      operands.push_back(flow);
+      return success();
+    }
+    int64_t arrival = getFirstUse(input) - getSumLatency(input);
+    while (!takeEmissions(input, arrival)) {
+      --arrival;
+    }
+    FailureOr<Value> sum = takeSums(input, tile, arrival);
+    if (failed(sum)) {
+      return failure();
+    }
+    it = sums.insert({input, {*sum, arrival + getSumLatency(input)}}).first;
+  }
+  fields.set(letter, "mesh");
+  operands.push_back(delayed(it->second.first, it->second.second, time));
+  return success();
+}
+
+Value VectorChain::streamActivations(unsigned input, const AccumulatorTile &tile,
+                                     int64_t cycle) {
+  auto contract = op.getInputs()[input].getDefiningOp<ContractOp>();
+  Pass pass = *tile.last;
+  if (pass.rows.outer == 1) {
+    pass.outerWords = rows.inner * pass.innerWords;
+  }
+  int64_t limbs = getNumEmissions(input);
+  SmallVector<Value> flows;
+  for (int64_t limb = limbs - 1; limb >= 0; --limb) {
+    int64_t after = (limbs - 1 - limb) * rows.count();
+    flows.push_back(
+        readActivations(chain, contract, pass, tile.plane, limb, cycle + after, each()));
+  }
+  Value x = limbs == 1 ? flows.front() : chain.merge(flows);
+  return issueActivate(chain, contract, pass, tile.plane, cycle, x,
+                       isFloat(input) ? each() : each(limbs));
+}
+
+Value VectorChain::emitSums(unsigned input, const AccumulatorTile &tile, int64_t arrival) {
+  auto type = cast<AccType>(op.getInputs()[input].getType());
+  int64_t limbs = getNumEmissions(input);
+  int64_t superlanes = type.getWidth()
+                           ? divideCeil(type.getWidth(), target.lanesPerSuperlane())
+                           : target.superlanes();
+  unsigned column = target.planeColumn(tile.plane);
+  auto dir = ChainBuilder::direction(column, vxm());
+  int64_t distance = std::abs(int64_t(column) - int64_t(vxm()));
+  int64_t start = arrival - distance - int64_t(target.latencies().mxm_emit());
+  Repeated repeated = isFloat(input) ? each() : each(limbs);
+  Fields emit = chain.fields();
+  emit.set("emit", "true").set("emit_count", superlanes).set("dir", stringifyDirection(dir));
+  std::string queue = target.queueName({UnitKind::MxmAccumulators, uint16_t(tile.plane)});
+  Type flow = chain.flow(dir, 4);
+  if (tile.last) {
+    const Pass &pass = *tile.last;
+    Value partial = streamActivations(input, tile, start - target.latencies().mxm_result());
+    std::array<int64_t, 2> steps{1, pass.innerSums * limbs};
+    if (isFloat(input)) {
+      steps = {pass.rows.outer == 1 ? pass.innerSums * rows.inner : pass.outerSums,
+               pass.innerSums};
+    }
+    emit.set("mode", pass.isFirst ? "set" : "add").set("a", pass.sum).set("b", pass.sum);
+    emit.set("first", pass.firstSuperlane).set("count", pass.superlanes);
+    return chain.issue("acc", queue, start, emit, partial, flow, repeated,
+                       {{"a", steps}, {"b", steps}})
+        .getResult(0);
+  }
+  int64_t stride = type.getRows() == 1 ? 0 : limbs;
+  int64_t first = tile.first + (rows.first - firstRow) * stride;
+  std::array<int64_t, 2> steps{1, rows.innerStep * stride};
+  if (isFloat(input)) {
+    steps = getSteps(stride);
+  }
+  emit.set("b", first);
+  return chain.issue("acc", queue, start, emit, {}, flow, repeated, {{"b", steps}}).getResult(0);
+}
+
+FailureOr<Value> VectorChain::takeSums(unsigned input, const AccumulatorTile &tile,
+                                       int64_t arrival) {
+  auto contract = op.getInputs()[input].getDefiningOp<ContractOp>();
+  int64_t alu = target.latencies().alu(), limbs = getNumEmissions(input);
+  Value flow = emitSums(input, tile, arrival);
+  StringRef dir = stringifyDirection(cast<FlowType>(flow.getType()).getDirection());
+  Fields take = chain.fields();
+  take.set("op", isFloat(input) ? "copy" : "i2f").set("a", "stream").set("a_dir", dir);
+  if (isFloat(input)) {
+    return chain.issue("alu", "vxm.*", arrival, take, flow, chain.mesh(), each()).getResult(0);
+  }
+  take.set("a_type", "i32");
+  Value real =
+      chain.issue("alu", "vxm.*", arrival, take, flow, chain.mesh(), each(limbs)).getResult(0);
+  SmallVector<Placement> copies = getPlacements(contract.getScales());
+  if (copies.empty()) {
+    return op.emitOpError("expected placed scales");
+  }
+  auto [sum, ready] = sumLimbs(real, limbs, arrival + alu);
+  auto type = cast<BufferType>(contract.getScales().getType());
+  int64_t first = type.getVectors(target.lanes()) == 1 ? 0 : vector;
+  SmallVector<Value> bytes;
+  for (const auto &byte : copies.front()) {
+    bytes.push_back(chain.readFor(vxm(), ready, unsigned(byte.slice), byte.bank,
+                                  byte.first + first, each()));
+  }
+  Value scale = chain.bundle(bytes);
+  Fields multiply = chain.fields();
+  multiply.set("op", "mul").set("a", "mesh").set("b", "stream");
+  multiply.set("b_dir", stringifyDirection(cast<FlowType>(scale.getType()).getDirection()));
+  return chain.issue("alu", "vxm.*", ready, multiply, {sum, scale}, chain.mesh(), each())
+      .getResult(0);
+}
+
+std::pair<Value, int64_t> VectorChain::sumLimbs(Value limbs, int64_t count, int64_t cycle) {
+  Value sum = limbs;
+  int64_t ready = cycle;
+  for (int64_t limb = 1; limb < count; ++limb) {
+    int64_t arrival = cycle + limb * rows.count(), start = std::max(ready, arrival);
+    Fields fields = chain.fields();
+    fields.set("op", "fma").set("a", "mesh").set("b", "immediate").setFloat("b_value", 256);
+    fields.set("c", "mesh");
+    Value next = delayed(limbs, arrival, start), before = delayed(sum, ready, start);
+    sum = chain.issue("alu", "vxm.*", start, fields, {before, next}, chain.mesh(), each())
+              .getResult(0);
+    ready = start + target.latencies().alu();
+  }
+  return {sum, ready};
+}
