@@ -61,17 +61,6 @@ bool isFlagged(const Repeat &repeat) {
   return !repeat.isPlain() || !repeat.strides.empty();
 }
 
-bool fitsField(const FieldInfo &field, int64_t value) {
-  if (field.bits == 64) {
-    return true;
-  }
-  int64_t half = int64_t(1) << (field.bits - 1);
-  if (field.kind == FieldKind::Signed) {
-    return value >= -half && value < half;
-  }
-  return value >= 0 && value < 2 * half;
-}
-
 absl::Status encodeOne(const Instruction &instruction,
                        std::vector<uint8_t> &bytes) {
   const InstructionInfo &info = instruction.info();

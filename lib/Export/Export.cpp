@@ -254,22 +254,14 @@ private:
     ::lpu::QueueStream queue{*id, {}};
     uint32_t number = program.target.queueNumber(*id);
     for (InstructionOp instruction : op.getBody().getOps<InstructionOp>()) {
-      FailureOr<::lpu::Instruction> parsed = parseInstruction(
-          instruction, instruction.getMnemonic(), instruction.getFields(),
-          instruction.getRepeat().value_or(ArrayRef<int64_t>()),
-          instruction.getStridesAttr());
-      if (failed(parsed)) {
-        return failure();
-      }
-      ArrayRef<int64_t> intent =
-          instruction.getIntent().value_or(ArrayRef<int64_t>());
+      ArrayRef<uint32_t> intent = instruction.getIntent();
       for (size_t k = 0; k < intent.size(); k += 4) {
         entry.intent.push_back({number, uint32_t(queue.instructions.size()),
                                 uint16_t(intent[k]), uint16_t(intent[k + 3]),
-                                uint32_t(intent[k + 1]), uint32_t(intent[k + 2])});
+                                intent[k + 1], intent[k + 2]});
       }
       queue.instructions.push_back(
-          {int64_t(instruction.getCycle()), std::move(*parsed)});
+          {instruction.getCycle(), instruction.getInstruction().unpack()});
     }
     entry.queues.push_back(std::move(queue));
     return success();

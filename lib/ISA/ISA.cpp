@@ -109,6 +109,17 @@ const InstructionInfo *lookupMnemonic(std::string_view mnemonic) {
   return nullptr;
 }
 
+bool fitsField(const FieldInfo &field, int64_t value) {
+  if (field.bits == 64) {
+    return true;
+  }
+  int64_t half = int64_t(1) << (field.bits - 1);
+  if (field.kind == FieldKind::Signed) {
+    return value >= -half && value < half;
+  }
+  return value >= 0 && value < 2 * half;
+}
+
 std::string_view getEnumName(FieldKind kind, int64_t value) {
   for (const EnumRow &row : kEnums) {
     if (row.kind == kind && row.value == value) {

@@ -46,6 +46,13 @@ constexpr UnitNames kLinkParts[] = {
 
 } // namespace
 
+// The printed names are the grammar.
+Target::Target(TargetDescription description) : desc(std::move(description)) {
+  for (unsigned number = 0; number < numQueues(); ++number) {
+    queues[queueName(queue(number))] = queue(number);
+  }
+}
+
 absl::StatusOr<Target> Target::parse(std::string_view text) {
   TargetDescription description;
   google::protobuf::TextFormat::Parser parser;
@@ -250,11 +257,8 @@ std::string Target::queueName(QueueId queue) const {
 }
 
 absl::StatusOr<QueueId> Target::parseQueue(std::string_view name) const {
-  // Few queues, rarely parsed: the printed names are the grammar.
-  for (unsigned number = 0; number < numQueues(); ++number) {
-    if (queueName(queue(number)) == name) {
-      return queue(number);
-    }
+  if (auto found = queues.find(toAbsl(name)); found != queues.end()) {
+    return found->second;
   }
   return absl::InvalidArgumentError(
       absl::StrCat(

@@ -9,7 +9,7 @@
 // CHAIN-LABEL: stream.program @main
 // CHAIN: stream.chain "map1.r0.v0"
 // CHAIN: %[[X:.*]] = stream.bundle
-// CHAIN: stream.issue "alu" on "vxm.*" at 9 {a = "stream", a_dir = "{{east|west}}", a_type = "f32", b = "immediate", b_value = 2.000000e+00 : f32, op = "add", out = "f32", out_dir = "{{east|west}}"} repeat [2, 1, 1, 0](%[[X]])
+// CHAIN: stream.issue "alu" on "vxm.*" at 9 {a = "stream", {{(a_dir = "west", )?}}b = "immediate", b_value = 2.000000e+00 : f32, op = "add", out = "f32"{{(, out_dir = "west")?}}} repeat [2, 1, 1, 0] (%[[X]])
 
 // The read of the far byte comes first; the add is 9 cycles later.
 // ISA: isa.entry @main counters [] cycles 19

@@ -2,7 +2,7 @@
 #ifndef ISA_IR_ISADIALECT_H
 #define ISA_IR_ISADIALECT_H
 
-#include "lpu/ISA/ISA.h"
+#include "lpu/ISA/PackedInstruction.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -13,27 +13,37 @@
 
 #include "ISA/IR/ISADialect.h.inc"
 
-#define GET_OP_CLASSES
-#include "ISA/IR/ISAOps.h.inc"
+namespace lpu {
+llvm::hash_code hash_value(const PackedInstruction &instruction);
+} // namespace lpu
 
 namespace mlir::lpuisa {
 
-/// The table's form of an instruction that attributes spell: enumerations by
-/// name, fp32 immediates as floats, everything else as integers; strides as
-/// [i, j]. Errors at `op`: an unknown mnemonic, field or name, a value out of
-/// range.
-FailureOr<::lpu::Instruction> parseInstruction(Operation *op, StringRef mnemonic,
-                                               DictionaryAttr fields,
-                                               ArrayRef<int64_t> repeat,
-                                               DictionaryAttr strides);
+/// [operand, producer's queue number, producer's index in its queue, its result], flat.
+using Intent = std::vector<uint32_t>;
 
-/// Attributes that parseInstruction reads back: fields that differ from their
-/// default.
-DictionaryAttr getFieldAttributes(MLIRContext *context,
-                                  const ::lpu::Instruction &instruction);
-DictionaryAttr getStrideAttributes(MLIRContext *context,
-                                   const ::lpu::Instruction &instruction);
+/// Parses `"mnemonic"`, and `{fields} (repeat [...])? (strides {...})?`: enumerations by
+/// name, fp32 immediates as floats, everything else as integers. Errors: an unknown
+/// mnemonic, field or name, a value out of range.
+ParseResult parseMnemonic(OpAsmParser &parser, ::lpu::Instruction &instruction);
+ParseResult parseFields(OpAsmParser &parser, ::lpu::Instruction instruction,
+                        ::lpu::PackedInstruction &packed);
+/// Prints what parseFields reads: fields that differ from their default. With
+/// `withZeros`, numbers without a default are printed when they are 0, too.
+void printFields(OpAsmPrinter &printer, MLIRContext *context,
+                 const ::lpu::PackedInstruction &instruction, bool withZeros);
+
+// What the generic form has for properties.
+Attribute convertToAttribute(MLIRContext *context, const ::lpu::PackedInstruction &instruction);
+LogicalResult convertFromAttribute(::lpu::PackedInstruction &instruction, Attribute attribute,
+                                   llvm::function_ref<InFlightDiagnostic()> emitError);
+Attribute convertToAttribute(MLIRContext *context, const Intent &intent);
+LogicalResult convertFromAttribute(Intent &intent, Attribute attribute,
+                                   llvm::function_ref<InFlightDiagnostic()> emitError);
 
 } // namespace mlir::lpuisa
+
+#define GET_OP_CLASSES
+#include "ISA/IR/ISAOps.h.inc"
 
 #endif // ISA_IR_ISADIALECT_H

@@ -10,6 +10,7 @@
 
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/OpBase.td"
+include "ISA/IR/ISAProperties.td"
 include "mlir/IR/SymbolInterfaces.td"
 
 def ISA_Dialect : Dialect {
@@ -46,18 +47,14 @@ def ISA_QueueOp : ISA_Op<"queue", [NoTerminator, SingleBlock, HasParent<"EntryOp
 def ISA_InstructionOp : ISA_Op<"inst", [HasParent<"QueueOp">]> {
   let summary = "one instruction of the table, issued in cycle `cycle`";
   let description = [{
-    `fields`, `repeat` and `strides` as in `stream.issue`, stream ids and ALUs
-    included. `intent` lists who is meant to feed the operands: [operand,
-    producer's queue number, producer's index in its queue, its result], flat.
+    The text has the mnemonic, `at` and the cycle, the fields as a dictionary (enumerations
+    by name, fields at their default left out), `repeat` [n, d, m, e] and `strides` ([i, j]
+    by field) where there are some. `intent` lists who is meant to feed the operands:
+    [operand, producer's queue number, producer's index in its queue, its result], flat.
   }];
-  let arguments = (ins StrAttr:$mnemonic, I64Attr:$cycle, DictionaryAttr:$fields,
-                       OptionalAttr<DenseI64ArrayAttr>:$repeat,
-                       OptionalAttr<DictionaryAttr>:$strides,
-                       OptionalAttr<DenseI64ArrayAttr>:$intent);
-  let assemblyFormat = [{
-    $mnemonic `at` $cycle $fields (`repeat` $repeat^)? (`strides` $strides^)?
-    (`intent` $intent^)? attr-dict
-  }];
+  let arguments = (ins ISA_InstructionProp:$instruction, I64Prop:$cycle,
+                       ISA_IntentProp:$intent);
+  let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
 

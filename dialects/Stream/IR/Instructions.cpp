@@ -83,19 +83,10 @@ void setScheduled(IssueOp op, const ::lpu::Target &target,
 
 } // namespace
 
-FailureOr<Instruction> mlir::stream::getInstruction(IssueOp op) {
-  FailureOr<Instruction> instruction = lpuisa::parseInstruction(
-      op, op.getMnemonic(), op.getFields(),
-      op.getRepeat().value_or(ArrayRef<int64_t>()), op.getStridesAttr());
-  if (failed(instruction)) {
-    return failure();
-  }
+Instruction mlir::stream::getInstruction(IssueOp op, const ::lpu::Target &target) {
+  Instruction instruction = op.getInstruction().unpack();
   if (auto chain = op->getParentOfType<ChainOp>(); chain && chain.getStart()) {
-    const ::lpu::Target *target = getTarget(op);
-    if (!target) {
-      return failure();
-    }
-    setScheduled(op, *target, *instruction);
+    setScheduled(op, target, instruction);
   }
   return instruction;
 }
@@ -111,4 +102,54 @@ FailureOr<::lpu::QueueId> mlir::stream::getQueue(IssueOp op,
     return op.emitOpError(std::string(queue.status().message()));
   }
   return *queue;
+}
+
+ParseResult IssueOp::parse(OpAsmParser &parser, OperationState &result) {
+  auto &properties = result.getOrAddProperties<Properties>();
+  Instruction instruction;
+  if (lpuisa::parseMnemonic(parser, instruction) || parser.parseKeyword("on") ||
+      parser.parseAttribute(properties.queue) || parser.parseKeyword("at") ||
+      parser.parseInteger(properties.offset) ||
+      lpuisa::parseFields(parser, std::move(instruction), properties.instruction)) {
+    return failure();
+  }
+  if (succeeded(parser.parseOptionalKeyword("ids"))) {
+    properties.ids = dyn_cast_or_null<DenseI64ArrayAttr>(DenseI64ArrayAttr::parse(parser, Type()));
+    if (!properties.ids) {
+      return failure();
+    }
+  }
+  Type i64 = parser.getBuilder().getI64Type();
+  if (succeeded(parser.parseOptionalKeyword("alu")) &&
+      parser.parseAttribute(properties.alu, i64)) {
+    return failure();
+  }
+  SmallVector<OpAsmParser::UnresolvedOperand> inputs;
+  FunctionType type;
+  llvm::SMLoc at = parser.getCurrentLocation();
+  if (parser.parseOperandList(inputs, OpAsmParser::Delimiter::OptionalParen) ||
+      parser.parseOptionalAttrDict(result.attributes) || parser.parseColonType(type)) {
+    return failure();
+  }
+  result.addTypes(type.getResults());
+  return parser.resolveOperands(inputs, type.getInputs(), at, result.operands);
+}
+
+void IssueOp::print(OpAsmPrinter &printer) {
+  printer << " \"" << StringRef(getInstruction().info().mnemonic) << "\" on " << getQueueAttr()
+          << " at " << getOffset() << " ";
+  lpuisa::printFields(printer, getContext(), getInstruction(), false);
+  if (auto ids = getIdsAttr()) {
+    printer << " ids ";
+    ids.print(printer);
+  }
+  if (auto alu = getAlu()) {
+    printer << " alu " << *alu;
+  }
+  if (!getInputs().empty()) {
+    printer << " (" << getInputs() << ")";
+  }
+  printer.printOptionalAttrDict(llvm::to_vector((*this)->getDiscardableAttrs()));
+  printer << " : ";
+  printer.printFunctionalType(getInputs().getTypes(), getResultTypes());
 }

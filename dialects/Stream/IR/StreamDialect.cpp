@@ -115,31 +115,32 @@ static LogicalResult verifyTypes(IssueOp op, TypeRange types,
 }
 
 LogicalResult IssueOp::verify() {
-  if (getRepeat() && getRepeat()->size() != 4) {
-    return emitOpError("expected `repeat` [n, d, m, e]");
+  if (!getInstruction().isValid()) {
+    return emitOpError("expected an instruction of the table");
   }
   const ::lpu::Target *target = getTarget(*this);
   if (!target) {
     return failure();
   }
-  FailureOr<::lpu::Instruction> instruction = getInstruction(*this);
   FailureOr<::lpu::QueueId> queue = stream::getQueue(*this, *target);
-  if (failed(instruction) || failed(queue)) {
+  if (failed(queue)) {
     return failure();
   }
-  if (instruction->info().unit != queue->kind) {
+  // Which streams there are does not depend on their ids.
+  ::lpu::Instruction instruction = getInstruction().unpack();
+  if (instruction.info().unit != queue->kind) {
     return emitOpError("expected a queue of unit ")
-           << StringRef(::lpu::getUnitKindName(instruction->info().unit))
+           << StringRef(::lpu::getUnitKindName(instruction.info().unit))
            << ", got " << getQueue();
   }
   if (failed(verifyTypes(*this, getInputs().getTypes(),
-                         ::lpu::getOperands(*target, *queue, *instruction),
+                         ::lpu::getOperands(*target, *queue, instruction),
                          "operand"))) {
     return failure();
   }
   // The mesh result of an ALU may stay unnamed.
   std::vector<OperandInfo> results =
-      ::lpu::getResults(*target, *queue, *instruction);
+      ::lpu::getResults(*target, *queue, instruction);
   if (!results.empty() && results.back().kind == OperandInfo::Kind::Mesh &&
       getNumResults() + 1 == results.size()) {
     results.pop_back();
@@ -173,72 +174,116 @@ LogicalResult PartOp::verify() {
 }
 
 namespace {
-/// Cycles of all issues of `op`, relative to the chain's start.
-SmallVector<int64_t> getIssueCycles(IssueOp op) {
-  int64_t n = 1, d = 1, m = 1, e = 0;
-  if (auto repeat = op.getRepeat()) {
-    n = (*repeat)[0], d = (*repeat)[1], m = (*repeat)[2], e = (*repeat)[3];
-  }
-  SmallVector<int64_t> cycles;
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      cycles.push_back(int64_t(op.getOffset()) + i * e + j * d);
+
+/// What the timing of a chain's values is made of, from each issue once.
+struct TimedIssue {
+  unsigned column;
+  ::lpu::Repeat repeat;
+  std::vector<OperandInfo> operands, results;
+};
+
+/// Calls `function` with all cycles of an issue at `offset` until it returns false.
+bool forEachCycle(const ::lpu::Repeat &repeat, int64_t offset,
+                  llvm::function_ref<bool(int64_t)> function) {
+  for (uint32_t i = 0; i < repeat.m; ++i) {
+    for (uint32_t j = 0; j < repeat.n; ++j) {
+      if (!function(offset + int64_t(i) * repeat.e + int64_t(j) * repeat.d)) {
+        return false;
+      }
     }
   }
-  return cycles;
+  return true;
 }
+
+class ChainTiming {
+public:
+  explicit ChainTiming(const ::lpu::Target &target) : target(target) {}
+
+  /// Every sample of every operand finds what a producer drove for it.
+  LogicalResult add(IssueOp op) {
+    ::lpu::QueueId queue = *getQueue(op, target);
+    ::lpu::Instruction instruction = op.getInstruction().unpack();
+    TimedIssue &issue = issues[op];
+    issue = {target.column(queue), instruction.repeat,
+             ::lpu::getOperands(target, queue, instruction),
+             ::lpu::getResults(target, queue, instruction)};
+    for (auto [info, input] : llvm::zip(issue.operands, op.getInputs())) {
+      SmallVector<Producer> producers = getProducers(input);
+      if (hasPartner(op, issue, info, producers)) {
+        continue;
+      }
+      llvm::DenseSet<int64_t> arrivals;
+      for (Producer &producer : producers) {
+        forEachCycle(issues.find(producer.issue)->second.repeat, getArrival(producer, issue),
+                     [&](int64_t cycle) { return arrivals.insert(cycle), true; });
+      }
+      bool isFed = forEachCycle(issue.repeat, op.getOffset() + info.offset, [&](int64_t cycle) {
+        return arrivals.contains(cycle) || report(op, input, cycle, producers);
+      });
+      if (!isFed) {
+        return failure();
+      }
+    }
+    return success();
+  }
+
+private:
+  /// First cycle in which `producer` feeds a unit in the column of `consumer`.
+  int64_t getArrival(Producer &producer, const TimedIssue &consumer) {
+    const TimedIssue &issue = issues.find(producer.issue)->second;
+    return producer.issue.getOffset() + issue.results[producer.result].offset +
+           std::abs(int64_t(consumer.column) - int64_t(issue.column));
+  }
+
+  /// Whether one producer has the same rhythm, as most have.
+  bool hasPartner(IssueOp op, const TimedIssue &issue, const OperandInfo &info,
+                  MutableArrayRef<Producer> producers) {
+    return llvm::any_of(producers, [&](Producer &producer) {
+      const ::lpu::Repeat &other = issues.find(producer.issue)->second.repeat;
+      return std::tie(other.n, other.m) == std::tie(issue.repeat.n, issue.repeat.m) &&
+             (other.n == 1 || other.d == issue.repeat.d) &&
+             (other.m == 1 || other.e == issue.repeat.e) &&
+             getArrival(producer, issue) == op.getOffset() + info.offset;
+    });
+  }
+
+  static bool report(IssueOp op, Value input, int64_t cycle, ArrayRef<Producer> producers) {
+    unsigned index = unsigned(llvm::find(op.getInputs(), input) - op.getInputs().begin());
+    InFlightDiagnostic diag = op.emitOpError("operand ")
+                              << index << " is sampled at offset " << cycle
+                              << ", where nothing arrives";
+    for (Producer producer : producers) {
+      diag.attachNote(producer.issue->getLoc())
+          << "produced here at offset " << producer.issue.getOffset();
+    }
+    return false;
+  }
+
+  const ::lpu::Target &target;
+  llvm::DenseMap<Operation *, TimedIssue> issues;
+};
+
 } // namespace
 
-/// Every sample of every operand finds what a producer drove for it.
-static LogicalResult verifyTiming(IssueOp op, const ::lpu::Target &target) {
-  ::lpu::QueueId queue = *getQueue(op, target);
-  std::vector<OperandInfo> infos =
-      ::lpu::getOperands(target, queue, *getInstruction(op));
-  for (auto [index, input] : llvm::enumerate(op.getInputs())) {
-    llvm::DenseSet<int64_t> arrivals;
-    for (Producer producer : getProducers(input)) {
-      IssueOp issue = producer.issue;
-      ::lpu::QueueId from = *getQueue(issue, target);
-      std::vector<OperandInfo> results =
-          ::lpu::getResults(target, from, *getInstruction(issue));
-      int64_t distance = std::abs(int64_t(target.column(queue)) -
-                                  int64_t(target.column(from)));
-      for (int64_t cycle : getIssueCycles(issue)) {
-        arrivals.insert(cycle + results[producer.result].offset + distance);
-      }
-    }
-    for (int64_t cycle : getIssueCycles(op)) {
-      if (!arrivals.contains(cycle + infos[index].offset)) {
-        InFlightDiagnostic diag = op.emitOpError("operand ")
-                                  << index << " is sampled at offset "
-                                  << cycle + infos[index].offset
-                                  << ", where nothing arrives";
-        for (Producer producer : getProducers(input)) {
-          diag.attachNote(producer.issue->getLoc())
-              << "produced here at offset " << producer.issue.getOffset();
-        }
-        return diag;
-      }
-    }
-  }
-  return success();
-}
-
 LogicalResult ChainOp::verify() {
-  const ::lpu::Target *target = getTarget(*this);
-  if (!target) {
-    return failure();
-  }
   for (Operation &op : getBody().front()) {
     if (!isa<IssueOp, BundleOp, MergeOp, PartOp>(op)) {
       return emitOpError("expected issues, bundles, merges and parts, got ")
              << op.getName();
     }
-    if (auto issue = dyn_cast<IssueOp>(op)) {
-      if (failed(getInstruction(issue)) || failed(getQueue(issue, *target)) ||
-          failed(verifyTiming(issue, *target))) {
-        return failure();
-      }
+  }
+  return success();
+}
+
+LogicalResult ChainOp::verifyRegions() {
+  const ::lpu::Target *target = getTarget(*this);
+  if (!target) {
+    return failure();
+  }
+  ChainTiming timing(*target);
+  for (IssueOp op : getBody().getOps<IssueOp>()) {
+    if (failed(timing.add(op))) {
+      return failure();
     }
   }
   return success();

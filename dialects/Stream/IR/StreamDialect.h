@@ -2,6 +2,7 @@
 #ifndef STREAM_IR_STREAMDIALECT_H
 #define STREAM_IR_STREAMDIALECT_H
 
+#include "ISA/IR/ISADialect.h"
 #include "lpu/Binary/Operands.h"
 #include "lpu/Target/Target.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -31,9 +32,8 @@ namespace mlir::stream {
 const ::lpu::Target *getTarget(Operation *op);
 
 /// The machine instruction of `op`. Stream ids and ALUs are those of the
-/// schedule where decided, else 0. Errors at `op`: an unknown mnemonic, field
-/// or enumeration name, a value out of range.
-FailureOr<::lpu::Instruction> getInstruction(IssueOp op);
+/// schedule where decided, else 0.
+::lpu::Instruction getInstruction(IssueOp op, const ::lpu::Target &target);
 
 /// Queue of `op`; ALU 0 for `vxm.*` before scheduling.
 FailureOr<::lpu::QueueId> getQueue(IssueOp op, const ::lpu::Target &target);

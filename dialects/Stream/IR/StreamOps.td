@@ -7,6 +7,7 @@
 #ifndef STREAM_IR_STREAMOPS
 #define STREAM_IR_STREAMOPS
 
+include "ISA/IR/ISAProperties.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
@@ -87,36 +88,29 @@ def Stream_ChainOp : Stream_Op<"chain", [NoTerminator, SingleBlock,
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$name (`start` $start^)? attr-dict-with-keyword $body";
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 def Stream_IssueOp : Stream_Op<"issue"> {
   let summary = "one machine instruction, with or without Repeat";
   let description = [{
-    `queue` is a queue's name (`mem.w12`), or `vxm.*` for any ALU. `fields` are
-    those of the instruction table, enumerations by name, without what operands
-    and results say: stream ids, ALU numbers. Operands and results stand in the
-    order of lpu/Binary/Operands.h. `repeat` is [n, d, m, e]; `strides` gives
-    [i, j] for a field. After scheduling `ids` has the first stream id of every
-    flow result, `alu` the ALU of an issue on `vxm.*`.
+    `queue` is a queue's name (`mem.w12`), or `vxm.*` for any ALU. The instruction's fields
+    are those of the table, enumerations by name, without what operands and results say:
+    stream ids, ALU numbers. Operands and results stand in the order of
+    lpu/Binary/Operands.h. `repeat` is [n, d, m, e]; `strides` gives [i, j] for a field.
+    After scheduling `ids` has the first stream id of every flow result, `alu` the ALU of an
+    issue on `vxm.*`.
 
     ```mlir
-    %x = stream.issue "mem" on "mem.w3" at 0 {r = "linear", r_addr = 5, r_dir = "east"}
+    %x = stream.issue "mem" on "mem.w3" at 0 {r = "linear", r_addr = 5 : i64, r_dir = "east"}
        : () -> !stream.flow<east, 1>
     ```
   }];
-  let arguments = (ins StrAttr:$mnemonic, StrAttr:$queue, I64Attr:$offset,
-                       DictionaryAttr:$fields,
-                       OptionalAttr<DenseI64ArrayAttr>:$repeat,
-                       OptionalAttr<DictionaryAttr>:$strides,
-                       OptionalAttr<DenseI64ArrayAttr>:$ids,
-                       OptionalAttr<I64Attr>:$alu,
+  let arguments = (ins ISA_InstructionProp:$instruction, StrAttr:$queue, I64Prop:$offset,
+                       OptionalAttr<DenseI64ArrayAttr>:$ids, OptionalAttr<I64Attr>:$alu,
                        Variadic<Stream_AnyType>:$inputs);
   let results = (outs Variadic<Stream_AnyType>:$results);
-  let assemblyFormat = [{
-    $mnemonic `on` $queue `at` $offset $fields (`repeat` $repeat^)?
-    (`strides` $strides^)? (`ids` $ids^)? (`alu` $alu^)?
-    (`(` $inputs^ `)`)? attr-dict `:` functional-type($inputs, $results)
-  }];
+  let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
 

@@ -18,12 +18,11 @@ mlir::stream::parseChains(ProgramOp program, const Target &target) {
   for (ChainOp chain : program.getBody().getOps<ChainOp>()) {
     chains.push_back({chain, {}});
     for (IssueOp op : chain.getBody().getOps<IssueOp>()) {
-      FailureOr<Instruction> instruction = getInstruction(op);
       FailureOr<QueueId> queue = stream::getQueue(op, target);
-      if (failed(instruction) || failed(queue)) {
+      if (failed(queue)) {
         return failure();
       }
-      chains.back().issues.push_back({op, *queue, std::move(*instruction)});
+      chains.back().issues.push_back({op, *queue, getInstruction(op, target)});
     }
   }
   return chains;

@@ -14,7 +14,7 @@ struct ParsedIssue {
   ::lpu::Instruction instruction;
 
   bool isAnyAlu() { return op.getQueue() == "vxm.*"; }
-  int64_t getOffset() { return int64_t(op.getOffset()); }
+  int64_t getOffset() { return op.getOffset(); }
 };
 
 struct ParsedChain {

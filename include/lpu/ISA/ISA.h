@@ -79,6 +79,9 @@ std::span<const InstructionInfo> getInstructionTable();
 const InstructionInfo *lookupInstruction(Opcode opcode);
 const InstructionInfo *lookupMnemonic(std::string_view mnemonic);
 
+/// Whether `value` can be said in the bits of `field`.
+bool fitsField(const FieldInfo &field, int64_t value);
+
 /// Spelling of an enumeration value ("east"), or empty when out of range.
 std::string_view getEnumName(FieldKind kind, int64_t value);
 std::optional<int64_t> parseEnum(FieldKind kind, std::string_view name);

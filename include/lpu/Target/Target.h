@@ -2,6 +2,7 @@
 #ifndef LPU_TARGET_TARGET_H
 #define LPU_TARGET_TARGET_H
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "lpu/ISA/ISA.h"
 #include "lpu/Target/Target.pb.h"
@@ -100,9 +101,9 @@ public:
   unsigned latency(const Instruction &instruction) const;
 
 private:
-  explicit Target(TargetDescription description)
-      : desc(std::move(description)) {}
+  explicit Target(TargetDescription description);
   TargetDescription desc;
+  absl::flat_hash_map<std::string, QueueId> queues; ///< by name
 };
 
 } // namespace lpu

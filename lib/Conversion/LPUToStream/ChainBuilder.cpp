@@ -20,30 +20,52 @@ ChainBuilder::ChainBuilder(mlir::stream::ProgramOp program, Location location,
   builder.setInsertionPointToEnd(&chain.getBody().front());
 }
 
+std::optional<Instruction> Fields::get(StringRef mnemonic, std::string &wrong) const {
+  const InstructionInfo *info = lookupMnemonic(mnemonic);
+  if (!info) {
+    wrong = mnemonic.str();
+    return std::nullopt;
+  }
+  Instruction instruction = Instruction::make(info->opcode);
+  for (const Field &field : list) {
+    int index = info->fieldIndex(field.name);
+    std::optional<int64_t> value = field.number;
+    if (index >= 0 && !field.text.empty()) {
+      value = parseEnum(info->fields[size_t(index)].kind, field.text);
+    }
+    if (index < 0 || !value || !fitsField(info->fields[size_t(index)], *value)) {
+      wrong = field.name;
+      return std::nullopt;
+    }
+    instruction.fields[size_t(index)] = *value;
+  }
+  return instruction;
+}
+
 IssueOp ChainBuilder::issue(StringRef mnemonic, StringRef queue, int64_t cycle,
                             const Fields &fields, ValueRange operands,
                             TypeRange results, Repeated repeated,
                             Strides strides) {
-  DenseI64ArrayAttr repeat;
-  DictionaryAttr strideAttr;
-  if (repeated.n > 1 || repeated.m > 1) {
-    repeat = builder.getDenseI64ArrayAttr(
-        {repeated.n, repeated.d, repeated.m, repeated.e});
-    NamedAttrList list;
+  std::string wrong;
+  std::optional<Instruction> instruction = fields.get(mnemonic, wrong);
+  PackedInstruction packed;
+  if (instruction && (repeated.n > 1 || repeated.m > 1)) {
+    instruction->repeat.n = uint32_t(repeated.n), instruction->repeat.d = uint32_t(repeated.d);
+    instruction->repeat.m = uint32_t(repeated.m), instruction->repeat.e = uint32_t(repeated.e);
     for (const auto &[name, stride] : strides) {
       if (stride[0] != 0 || stride[1] != 0) {
-        list.set(name, builder.getDenseI64ArrayAttr(stride));
+        instruction->setStride(name, int32_t(stride[0]), int32_t(stride[1]));
       }
     }
-    if (!list.empty()) {
-      strideAttr = list.getDictionary(builder.getContext());
-    }
   }
-  return IssueOp::create(builder, chain.getLoc(), results,
-                         builder.getStringAttr(mnemonic),
-                         builder.getStringAttr(queue),
-                         builder.getI64IntegerAttr(cycle), fields.get(), repeat,
-                         strideAttr, DenseI64ArrayAttr(), IntegerAttr(), operands);
+  if (instruction) {
+    packed = *PackedInstruction::pack(*instruction);
+  } else {
+    // The operation without an instruction fails its verifier.
+    chain.emitOpError("field ") << wrong << " of " << mnemonic << " is out of range";
+  }
+  return IssueOp::create(builder, chain.getLoc(), results, packed, builder.getStringAttr(queue),
+                         cycle, DenseI64ArrayAttr(), IntegerAttr(), operands);
 }
 
 Value ChainBuilder::readFor(unsigned column, int64_t cycle, unsigned slice,
@@ -103,9 +125,9 @@ Value ChainBuilder::merge(ValueRange values) {
 void ChainBuilder::finish() {
   int64_t first = INT64_MAX;
   for (IssueOp op : chain.getBody().getOps<IssueOp>()) {
-    first = std::min(first, int64_t(op.getOffset()));
+    first = std::min(first, op.getOffset());
   }
   for (IssueOp op : chain.getBody().getOps<IssueOp>()) {
-    op.setOffset(uint64_t(int64_t(op.getOffset()) - first));
+    op.setOffset(op.getOffset() - first);
   }
 }

@@ -18,24 +18,27 @@ using Strides = llvm::ArrayRef<std::pair<llvm::StringRef, std::array<int64_t, 2>
 /// Fields of an instruction by name: text for enumerations, numbers else.
 class Fields {
 public:
-  explicit Fields(mlir::MLIRContext *context) : builder(context) {}
   Fields &set(llvm::StringRef name, llvm::StringRef value) {
-    list.set(name, builder.getStringAttr(value));
+    list.push_back({name.str(), value.str(), 0});
     return *this;
   }
   Fields &set(llvm::StringRef name, int64_t value) {
-    list.set(name, builder.getI64IntegerAttr(value));
+    list.push_back({name.str(), {}, value});
     return *this;
   }
   Fields &setFloat(llvm::StringRef name, float value) {
-    list.set(name, builder.getF32FloatAttr(value));
-    return *this;
+    return set(name, int64_t(llvm::bit_cast<uint32_t>(value)));
   }
-  mlir::DictionaryAttr get() const { return list.getDictionary(builder.getContext()); }
+  /// The instruction that they make; nothing, and `wrong` has its name, when one is
+  /// unknown or has a value that it cannot have.
+  std::optional<Instruction> get(llvm::StringRef mnemonic, std::string &wrong) const;
 
 private:
-  mutable mlir::Builder builder;
-  mlir::NamedAttrList list;
+  struct Field {
+    std::string name, text;
+    int64_t number;
+  };
+  llvm::SmallVector<Field, 8> list;
 };
 
 /// Writes one chain. Cycles are relative to any origin; `finish` moves the
@@ -47,7 +50,7 @@ public:
                llvm::StringRef name, const Target &target);
 
   const Target &getTarget() const { return target; }
-  Fields fields() const { return Fields(builder.getContext()); }
+  Fields fields() const { return {}; }
   mlir::Type flow(mlir::stream::Direction direction, unsigned width) {
     return mlir::stream::FlowType::get(builder.getContext(), direction, width);
   }

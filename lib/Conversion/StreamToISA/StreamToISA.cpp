@@ -37,7 +37,7 @@ public:
           return op.emitOpError("expected an ALU");
         }
         queues[target.queueNumber(*queue)].push_back(
-            {op, int64_t(*chain.getStart()) + int64_t(op.getOffset())});
+            {op, int64_t(*chain.getStart()) + op.getOffset()});
       }
     }
     for (auto &[number, issues] : queues) {
@@ -75,37 +75,31 @@ private:
     queue.getBody().emplaceBlock();
     builder.setInsertionPointToEnd(&queue.getBody().front());
     for (Placed placed : issues) {
-      FailureOr<::lpu::Instruction> instruction = stream::getInstruction(placed.op);
-      if (failed(instruction)) {
-        return failure();
+      ::lpu::Instruction instruction = stream::getInstruction(placed.op, target);
+      std::optional<::lpu::PackedInstruction> packed =
+          ::lpu::PackedInstruction::pack(instruction);
+      if (!packed) {
+        return placed.op.emitOpError("expected stream ids and ALUs that fit their fields");
       }
-      SmallVector<int64_t> intent = getIntent(placed.op, *instruction);
-      lpuisa::InstructionOp::create(
-          builder, placed.op.getLoc(), placed.op.getMnemonic(), placed.cycle,
-          lpuisa::getFieldAttributes(builder.getContext(), *instruction),
-          placed.op.getRepeatAttr(),
-          lpuisa::getStrideAttributes(builder.getContext(), *instruction),
-          intent.empty() ? DenseI64ArrayAttr()
-                         : builder.getDenseI64ArrayAttr(intent));
+      lpuisa::InstructionOp::create(builder, placed.op.getLoc(), *packed, placed.cycle,
+                                    getIntent(placed.op, instruction));
     }
     return success();
   }
 
   /// What the operands mean, from the chain's SSA values.
-  SmallVector<int64_t> getIntent(stream::IssueOp op,
-                                 const ::lpu::Instruction &instruction) {
-    SmallVector<int64_t> intent;
+  SmallVector<uint32_t> getIntent(stream::IssueOp op, const ::lpu::Instruction &instruction) {
+    SmallVector<uint32_t> intent;
     ::lpu::QueueId queue = *stream::getQueue(op, target);
     auto operands = ::lpu::getOperands(target, queue, instruction);
     for (auto [info, value] : llvm::zip(operands, op.getInputs())) {
       for (stream::Producer producer : stream::getProducers(value)) {
-        auto results = ::lpu::getResults(
-            target, *stream::getQueue(producer.issue, target),
-            *stream::getInstruction(producer.issue));
         // An ALU that drives nothing has the mesh as its only result.
-        unsigned result = producer.result;
+        auto results =
+            ::lpu::getResults(target, *stream::getQueue(producer.issue, target),
+                              producer.issue.getInstruction().unpack());
         auto [number, index] = place.lookup(producer.issue);
-        intent.append({info.number, number, index, results[result].number});
+        intent.append({info.number, number, index, results[producer.result].number});
       }
     }
     return intent;

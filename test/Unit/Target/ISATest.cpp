@@ -1,4 +1,4 @@
-#include "lpu/ISA/ISA.h"
+#include "lpu/ISA/PackedInstruction.h"
 #include <gtest/gtest.h>
 #include <set>
 
@@ -64,4 +64,40 @@ TEST(ISATest, stridesStepTheirFieldsOnly) {
   unsigned id = unsigned(read.info().fieldIndex("r_id"));
   EXPECT_EQ(read.get(id, 1, 1), 0);
   EXPECT_EQ(read.repeat.span(), 11);
+}
+
+TEST(ISATest, packedInstructionsKeepAll) {
+  for (const InstructionInfo &info : getInstructionTable()) {
+    for (bool largest : {false, true}) {
+      Instruction instruction = Instruction::make(info.opcode);
+      for (size_t k = 0; k < info.fields.size(); ++k) {
+        const FieldInfo &field = info.fields[k];
+        bool isSigned = field.kind == FieldKind::Signed;
+        int64_t low = isSigned ? -(int64_t(1) << (field.bits - 1)) : 0;
+        int64_t high = field.bits == 64 ? -1 : low + (int64_t(1) << field.bits) - 1;
+        instruction.fields[k] = (k % 2 == 0) == largest ? high : low;
+        if (field.strided && largest) {
+          instruction.setStride(field.name, -int32_t(k) - 1, INT32_MAX);
+        }
+      }
+      instruction.repeat.n = UINT32_MAX;
+      instruction.repeat.e = largest ? UINT32_MAX : 0;
+      std::optional<PackedInstruction> packed = PackedInstruction::pack(instruction);
+      ASSERT_TRUE(packed) << info.mnemonic;
+      EXPECT_EQ(packed->unpack(), instruction) << info.mnemonic;
+      EXPECT_NE(*packed, *PackedInstruction::pack(Instruction::make(info.opcode)));
+    }
+  }
+}
+
+TEST(ISATest, packedInstructionsRejectWhatDoesNotFit) {
+  Instruction read = Instruction::make(Opcode::Mem);
+  for (auto [field, value] : {std::pair("r_addr", int64_t(65536)), std::pair("r_bank", int64_t(-1)),
+                              std::pair("r_lo", int64_t(1) << 31)}) {
+    Instruction wrong = read;
+    wrong.set(field, value);
+    EXPECT_FALSE(PackedInstruction::pack(wrong)) << field;
+  }
+  EXPECT_TRUE(PackedInstruction::pack(read)->isValid());
+  EXPECT_FALSE(PackedInstruction().isValid());
 }
