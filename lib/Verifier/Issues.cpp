@@ -27,24 +27,35 @@ void EntryVerifier::collect() {
     if (p.timed->cycle < 0) {
       report(first, "issued before cycle 0", "Q1");
     }
-    for (uint32_t i = 0; i < repeat.m; ++i) {
-      for (uint32_t j = 0; j < repeat.n; ++j) {
-        int64_t cycle = p.timed->cycle + int64_t(i) * repeat.e + int64_t(j) * repeat.d;
-        issues.push_back({&p, i, j, cycle});
-        note(cycle);
-      }
-    }
+    issues += uint64_t(repeat.n) * repeat.m;
+    note(p.timed->cycle + repeat.span());
     previous = &p;
   }
-  std::stable_sort(issues.begin(), issues.end(), [](const Issue &a, const Issue &b) {
-    return std::tie(a.cycle, a.placed->number) < std::tie(b.cycle, b.placed->number);
-  });
-  for (const IntentRecord &r : entry.intent) {
-    intent.push_back({{r.consumerQueue, r.consumerIndex, r.operand, r.producerQueue,
-                       r.producerIndex, r.producerOperand},
-                      false});
+  collectIntent();
+}
+
+void EntryVerifier::collectIntent() {
+  auto consumer = [](const auto &x) { return std::pair(x.consumerQueue, x.consumerIndex); };
+  for (const IntentRecord &record : entry.intent) {
+    intent.push_back(&record);
   }
-  std::sort(intent.begin(), intent.end());
+  std::stable_sort(intent.begin(), intent.end(),
+                   [&](auto *a, auto *b) { return consumer(*a) < consumer(*b); });
+  isUsed.resize(intent.size());
+  auto isBefore = [&](auto *record, auto own) { return consumer(*record) < own; };
+  size_t record = 0;
+  for (Placed &p : placed) {
+    std::pair<uint32_t, uint32_t> own(p.number, p.index);
+    if (p.index == 0) {
+      record = size_t(std::lower_bound(intent.begin(), intent.end(), own, isBefore) -
+                      intent.begin());
+    }
+    p.firstRecord = uint32_t(record);
+    while (record < intent.size() && consumer(*intent[record]) == own) {
+      ++record;
+    }
+    p.lastRecord = uint32_t(record);
+  }
 }
 
 void EntryVerifier::report(const Issue &issue, const std::string &what,
@@ -65,35 +76,34 @@ std::string EntryVerifier::describe(const Placed &p) const {
 
 bool EntryVerifier::isMeant(const Placed &consumer, unsigned operand,
                             const Placed &producer, unsigned result) {
-  Record record{consumer.number, consumer.index, operand,
-                producer.number, producer.index, result};
-  auto it = std::lower_bound(
-      intent.begin(), intent.end(), record,
-      [](const auto &pair, const Record &key) { return pair.first < key; });
-  if (it == intent.end() || it->first != record) {
-    return false;
+  for (uint32_t k = consumer.firstRecord; k < consumer.lastRecord; ++k) {
+    const IntentRecord &record = *intent[k];
+    if (record.producerIndex == producer.index && record.producerQueue == producer.number &&
+        record.operand == operand && record.producerOperand == result) {
+      isUsed[k] = true;
+      return true;
+    }
   }
-  it->second = true;
-  return true;
+  return false;
 }
 
 void EntryVerifier::expectIntent(const Issue &consumer, unsigned operand,
                                  const Placed &producer, unsigned result,
-                                 const std::string &where) {
+                                 const std::function<std::string()> &where) {
   if (!isMeant(*consumer.placed, operand, producer, result)) {
     report(consumer,
-           absl::StrCat("operand ", operand, " finds ", where, "the value of ",
+           absl::StrCat("operand ", operand, " finds ", where(), "the value of ",
                         describe(producer), ", which no intent record names"),
            "T6");
   }
 }
 
 void EntryVerifier::checkIntentUsed() {
-  for (const auto &[record, used] : intent) {
-    if (used) {
+  for (size_t k = 0; k < intent.size(); ++k) {
+    if (isUsed[k]) {
       continue;
     }
-    auto [queue, index, operand, from, producer, result] = record;
+    auto [queue, index, operand, result, from, producer] = *intent[k];
     violations.push_back(
         {INT64_MAX,
          absl::StrCat("entry ", entry.header.name(), ": intent record ",

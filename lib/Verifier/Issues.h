@@ -6,8 +6,8 @@
 #include "lpu/Support/Strings.h"
 #include "lpu/Verifier/Verifier.h"
 #include <algorithm>
-#include <set>
-#include <tuple>
+#include <functional>
+#include <queue>
 
 namespace lpu::verifier {
 
@@ -17,6 +17,7 @@ struct Placed {
   uint32_t number = 0; ///< of the queue
   uint32_t index = 0;  ///< in the queue
   const TimedInstruction *timed = nullptr;
+  uint32_t firstRecord = 0, lastRecord = 0; ///< of intent that are about it; last not included
 
   const Instruction &in() const { return timed->instruction; }
 };
@@ -34,6 +35,20 @@ struct Issue {
   }
 };
 
+/// Calls `function` with every issue of `placed`, in the order of their cycles.
+template <typename Function> void forEachIssue(const Placed &placed, Function function) {
+  const Repeat &repeat = placed.in().repeat;
+  for (uint32_t i = 0; i < repeat.m; ++i) {
+    for (uint32_t j = 0; j < repeat.n; ++j) {
+      function(Issue{&placed, i, j,
+                     placed.timed->cycle + int64_t(i) * repeat.e + int64_t(j) * repeat.d});
+    }
+  }
+}
+
+struct StreamUse;
+class Words;
+
 /// Checks one entry; each member function is one family of rules.
 class EntryVerifier {
 public:
@@ -45,10 +60,14 @@ public:
 private:
   /// Queues, Repeat, cycle count (Q1 to Q4, T10).
   void collect();
+  void collectIntent();
   /// Streams and their intent (T3 to T6).
   void checkStreams();
+  void checkStream(Direction direction, unsigned id, std::vector<StreamUse> &uses);
   /// SRAM words (M1 to M9, H2).
   void checkMemory();
+  void checkParts(const Placed &p);
+  void checkAccesses(const Placed &p, bool isWrite, Words &words);
   /// Mesh, results, registers, operand types (V1 to V8).
   void checkVxm();
   /// Weights, passes, accumulators (X1 to X11).
@@ -62,31 +81,93 @@ private:
   /// Whether intent lets `producer` feed `operand` of `consumer`.
   bool isMeant(const Placed &consumer, unsigned operand, const Placed &producer,
                unsigned result);
+  /// Reports where intent does not; `where` is called for the message alone.
   void expectIntent(const Issue &consumer, unsigned operand, const Placed &producer,
-                    unsigned result, const std::string &where);
+                    unsigned result, const std::function<std::string()> &where);
   void note(int64_t cycle) { lastCycle = std::max(lastCycle, cycle); }
   unsigned latencyOf(const Placed &placed) const {
     return target.latency(placed.in());
   }
-  template <typename Function> void forEach(UnitKind kind, Function function) const {
-    for (const Issue &issue : issues) {
-      if (issue.placed->queue.kind == kind) {
-        function(issue);
+  /// Queue by queue.
+  template <typename Function> void forEachPlaced(UnitKind kind, Function function) const {
+    for (const Placed &p : placed) {
+      if (p.queue.kind == kind) {
+        function(p);
       }
     }
   }
+  /// The issues of the queues of `kinds`, in cycle order, then queue order.
+  template <typename Function>
+  void forEachInOrder(std::initializer_list<UnitKind> kinds, Function function) const;
 
   const Program &program;
   const Target &target;
   const EntryProgram &entry;
   std::vector<Placed> placed;
-  std::vector<Issue> issues; ///< in cycle order, then queue order
+  uint64_t issues = 0;
   int64_t lastCycle = -1;
   std::vector<Violation> violations;
-  /// consumer queue, index, operand, producer queue, index, result
-  using Record = std::tuple<uint32_t, uint32_t, unsigned, uint32_t, uint32_t, unsigned>;
-  std::vector<std::pair<Record, bool>> intent; ///< sorted; whether it was used
+  std::vector<const IntentRecord *> intent; ///< by consumer
+  std::vector<bool> isUsed;                 ///< by record
 };
+
+template <typename Function>
+void EntryVerifier::forEachInOrder(std::initializer_list<UnitKind> kinds,
+                                   Function function) const {
+  /// A queue at its next issue.
+  struct Cursor {
+    Issue issue;
+    const Placed *end;
+    bool operator<(const Cursor &other) const { // the earliest is on top
+      return std::tie(other.issue.cycle, other.issue.placed->number) <
+             std::tie(issue.cycle, issue.placed->number);
+    }
+    bool advance() {
+      const Repeat &repeat = issue.in().repeat;
+      const Placed *at = issue.placed;
+      if (++issue.j == repeat.n) {
+        issue.j = 0;
+        if (++issue.i == repeat.m) {
+          issue.i = 0;
+          ++at;
+        }
+      }
+      return set(at);
+    }
+    bool set(const Placed *at) {
+      issue.placed = at;
+      if (at == end) {
+        return false;
+      }
+      const Repeat &repeat = at->in().repeat;
+      issue.cycle = at->timed->cycle + int64_t(issue.i) * repeat.e + int64_t(issue.j) * repeat.d;
+      return true;
+    }
+  };
+  std::priority_queue<Cursor> open;
+  for (size_t first = 0, last = 0; first < placed.size(); first = last) {
+    while (last < placed.size() && placed[last].number == placed[first].number) {
+      ++last;
+    }
+    Cursor cursor{{nullptr, 0, 0, 0}, placed.data() + last};
+    if (std::find(kinds.begin(), kinds.end(), placed[first].queue.kind) != kinds.end() &&
+        cursor.set(placed.data() + first)) {
+      open.push(cursor);
+    }
+  }
+  while (!open.empty()) {
+    Cursor cursor = open.top();
+    open.pop();
+    bool more = true;
+    do {
+      function(cursor.issue);
+      more = cursor.advance();
+    } while (more && (open.empty() || open.top() < cursor));
+    if (more) {
+      open.push(cursor);
+    }
+  }
+}
 
 } // namespace lpu::verifier
 

@@ -1,7 +1,6 @@
 //===- Memory.cpp - Words of SRAM -----------------------------------------===//
 
 #include "Issues.h"
-#include "absl/container/flat_hash_map.h"
 
 using namespace lpu;
 using namespace lpu::verifier;
@@ -9,6 +8,10 @@ using namespace lpu::verifier;
 namespace {
 
 enum : uint8_t { kUnwritten = 0, kWritten = 1, kConstant = 2 };
+
+} // namespace
+
+namespace lpu::verifier {
 
 /// What is known of every word. A Scatter may or may not write a word of its
 /// window: it proves nothing written.
@@ -34,7 +37,56 @@ private:
   std::vector<uint8_t> states;
 };
 
-} // namespace
+} // namespace lpu::verifier
+
+void EntryVerifier::checkParts(const Placed &p) {
+  const Instruction &in = p.in();
+  if (in.get("r") && in.get("w") && in.get("r_bank") == in.get("w_bank")) {
+    forEachIssue(p, [&](const Issue &issue) {
+      report(issue, absl::StrCat("read and write part both in bank ", in.get("r_bank")), "M3");
+    });
+  }
+  if (!in.get("r") && !in.get("w")) {
+    forEachIssue(p, [&](const Issue &issue) {
+      report(issue, "neither a read nor a write part", "M1");
+    });
+  }
+}
+
+void EntryVerifier::checkAccesses(const Placed &p, bool isWrite, Words &words) {
+  const Instruction &in = p.in();
+  int64_t access = in.get(isWrite ? "w" : "r");
+  if (access == 0) {
+    return;
+  }
+  unsigned addr = unsigned(in.info().fieldIndex(isWrite ? "w_addr" : "r_addr"));
+  int64_t bank = in.get(isWrite ? "w_bank" : "r_bank");
+  int64_t count = access == 2 ? in.get(isWrite ? "w_len" : "r_len") : 1;
+  forEachIssue(p, [&](const Issue &issue) {
+    int64_t first = in.get(addr, issue.i, issue.j);
+    if (first < 0 || first + count > int64_t(target.wordsPerBank()) ||
+        bank >= int64_t(target.banks())) {
+      report(issue, absl::StrCat("words ", first, " to ", first + count - 1, " of bank ", bank,
+                                 ", the bank has ", target.wordsPerBank()),
+             access == 2 ? "M6" : "M7");
+      return;
+    }
+    for (int64_t word = first; word < first + count; ++word) {
+      uint8_t &state = words.at(p.queue.index, bank, word);
+      if (!isWrite && state == kUnwritten) {
+        report(issue,
+               absl::StrCat("read of word ", word, " of bank ", bank, ", which nobody wrote"),
+               "M8");
+      } else if (isWrite && state == kConstant) {
+        report(issue,
+               absl::StrCat("write to word ", word, " of bank ", bank, ", which holds weights"),
+               "M9");
+      } else if (isWrite && access == 1) {
+        state = kWritten;
+      }
+    }
+  });
+}
 
 void EntryVerifier::checkMemory() {
   Words words(target);
@@ -48,49 +100,12 @@ void EntryVerifier::checkMemory() {
     }
   }
   // A queue issues at most once a cycle and its two parts are in different
-  // banks: cycle order is the order of accesses of every word.
-  forEach(UnitKind::Mem, [&](const Issue &issue) {
-    if (issue.in().opcode != Opcode::Mem) {
-      return;
-    }
-    unsigned slice = issue.placed->queue.index;
-    if (issue.get("r") && issue.get("w") && issue.get("r_bank") == issue.get("w_bank")) {
-      report(issue, absl::StrCat("read and write part both in bank ",
-                                 issue.get("r_bank")),
-             "M3");
-    }
-    if (!issue.get("r") && !issue.get("w")) {
-      report(issue, "neither a read nor a write part", "M1");
-    }
-    for (std::string part : {"r", "w"}) {
-      int64_t access = issue.get(part);
-      if (access == 0) {
-        continue;
-      }
-      int64_t first = issue.get(part + "_addr"), bank = issue.get(part + "_bank");
-      int64_t count = access == 2 ? issue.get(part + "_len") : 1;
-      if (first < 0 || first + count > int64_t(target.wordsPerBank()) ||
-          bank >= int64_t(target.banks())) {
-        report(issue, absl::StrCat("words ", first, " to ", first + count - 1,
-                                   " of bank ", bank, ", the bank has ",
-                                   target.wordsPerBank()),
-               access == 2 ? "M6" : "M7");
-        continue;
-      }
-      for (int64_t word = first; word < first + count; ++word) {
-        uint8_t &state = words.at(slice, bank, word);
-        if (part == "r" && state == kUnwritten) {
-          report(issue, absl::StrCat("read of word ", word, " of bank ", bank,
-                                     ", which nobody wrote"),
-                 "M8");
-        } else if (part == "w" && state == kConstant) {
-          report(issue, absl::StrCat("write to word ", word, " of bank ", bank,
-                                     ", which holds weights"),
-                 "M9");
-        } else if (part == "w" && access == 1) {
-          state = kWritten;
-        }
-      }
+  // banks: their order is the order of accesses of every word.
+  forEachPlaced(UnitKind::Mem, [&](const Placed &p) {
+    if (p.in().opcode == Opcode::Mem) {
+      checkParts(p);
+      checkAccesses(p, false, words);
+      checkAccesses(p, true, words);
     }
   });
   for (const TensorBinding &output : entry.header.outputs()) {

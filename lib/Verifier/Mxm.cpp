@@ -25,7 +25,7 @@ struct Accumulator {
 struct PlaneState {
   std::optional<Rows> buffer;
   std::vector<Install> installs;
-  std::map<int64_t, const Issue *> results; ///< abc by the cycle of its result
+  std::map<int64_t, Issue> results; ///< abc by the cycle of its result
   std::vector<Accumulator> accumulators;
 
   /// The array that an abc issued in `cycle` sees (X5).
@@ -170,7 +170,7 @@ void EntryVerifier::checkMxm() {
                                  target.lanes() / format->rows(), ", got ", half),
              "X7");
     }
-    plane.results[issue.cycle + target.latencies().mxm_result()] = &issue;
+    plane.results[issue.cycle + target.latencies().mxm_result()] = issue;
     note(issue.cycle);
   };
 
@@ -192,9 +192,9 @@ void EntryVerifier::checkMxm() {
         report(issue, "no result of an abc appears in this cycle", "X8");
         return;
       }
-      const Issue &by = *result->second;
+      Issue by = result->second;
       plane.results.erase(result);
-      expectIntent(issue, 0, *by.placed, 0, "");
+      expectIntent(issue, 0, *by.placed, 0, [] { return ""; });
       Accumulator *a = accumulator(issue.get("a"));
       std::optional<uint64_t> active = bits(issue, "", target.superlanes(), "X9");
       if (!a || !active) {
@@ -225,7 +225,8 @@ void EntryVerifier::checkMxm() {
     }
   };
 
-  for (const Issue &issue : issues) {
+  auto mxm = {UnitKind::MxmWeights, UnitKind::MxmActivations, UnitKind::MxmAccumulators};
+  forEachInOrder(mxm, [&](const Issue &issue) {
     switch (issue.in().opcode) {
     case Opcode::LoadWeights:
     case Opcode::InstallWeights:
@@ -240,10 +241,10 @@ void EntryVerifier::checkMxm() {
     default:
       break;
     }
-  }
+  });
   for (const PlaneState &plane : planes) {
     for (const auto &[due, issue] : plane.results) {
-      report(*issue, absl::StrCat("the result meets no set or add of an acc in cycle ",
+      report(issue, absl::StrCat("the result meets no set or add of an acc in cycle ",
                                   due, " and is lost"),
              "X8");
     }

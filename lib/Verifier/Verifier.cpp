@@ -15,7 +15,7 @@ VerifierReport EntryVerifier::run(size_t maxViolations) {
   checkIntentUsed();
   VerifierReport report;
   report.instructions = placed.size();
-  report.issues = issues.size();
+  report.issues = issues;
   report.cycles = lastCycle + 1;
   uint64_t promised = entry.header.cycles();
   if (promised != 0 && int64_t(promised) != report.cycles) {

@@ -1,7 +1,8 @@
 //===- Vxm.cpp - Mesh, results, registers, operand types ------------------===//
 
 #include "Issues.h"
-#include "absl/container/flat_hash_map.h"
+#include <map>
+#include <optional>
 
 using namespace lpu;
 using namespace lpu::verifier;
@@ -49,88 +50,135 @@ Type resultType(std::string_view op, Type operand) {
 }
 
 struct Result {
-  const Issue *by;
+  const Placed *by;
   Type type;
+};
+
+/// An operand, the same for all issues of an instruction.
+struct Operand {
+  char name;
+  std::string_view from;
+  Type type;     ///< of a stream or an immediate
+  unsigned base; ///< of a mesh operand: the ALU
+};
+
+/// What the rules ask of an instruction.
+struct Operation {
+  std::string_view op, reset, out;
+  bool accumulates;
+  Type common;
+  std::vector<Operand> operands;
+  int64_t counter, latency;
+
+  Operation(const Instruction &in, int64_t latency)
+      : op(getEnumName(FieldKind::AluOp, in.get("op"))),
+        reset(getEnumName(FieldKind::Reset, in.get("reset"))),
+        out(getEnumName(FieldKind::Drive, in.get("out"))),
+        accumulates(op == "acc" || op == "accmax"), common(expectedType(op)),
+        counter(in.get("counter")), latency(latency) {
+    for (unsigned number = 0; number < operandCount(op); ++number) {
+      std::string name(1, char('a' + number));
+      operands.push_back({name[0], getEnumName(FieldKind::Operand, in.get(name)),
+                          streamType(in.get(name + "_type")),
+                          unsigned(in.get(name + "_base"))});
+    }
+  }
+};
+
+/// An ALU on its way through the program.
+struct Alu {
+  const Placed *placed = nullptr;
+  std::optional<Operation> operation;  ///< of `placed`
+  Type loaded = Type::None;            ///< type of the register
+  std::map<int64_t, Result> results;   ///< by cycle, not before the last issue's
 };
 
 } // namespace
 
 void EntryVerifier::checkVxm() {
-  absl::flat_hash_map<uint64_t, Result> mesh; // cycle * ALUs + ALU
-  std::vector<Type> registers(target.alus(), Type::None);
-  auto key = [&](int64_t cycle, int64_t alu) {
-    return uint64_t(cycle) * target.alus() + uint64_t(alu);
+  std::vector<Alu> alus(target.alus());
+  auto getOperandType = [&](const Issue &issue, const Alu &alu, unsigned number) {
+    const Operand &operand = alu.operation->operands[number];
+    if (operand.from == "none") {
+      report(issue, absl::StrCat("operand ", std::string(1, operand.name), " is missing"), "V2");
+      return std::optional(Type::None);
+    }
+    if (operand.from == "mesh") {
+      const Result *result = nullptr;
+      if (operand.base < alus.size()) {
+        auto &results = alus[operand.base].results;
+        auto it = results.find(issue.cycle);
+        result = it == results.end() ? nullptr : &it->second;
+      }
+      if (!result) {
+        report(issue, absl::StrCat("ALU ", operand.base, " has no result in this cycle"), "V3");
+        return std::optional<Type>();
+      }
+      expectIntent(issue, number, *result->by, 1, [] { return "on the mesh "; });
+      return std::optional(result->type);
+    }
+    if (operand.from == "register" && alu.loaded == Type::None) {
+      report(issue, "the register was never loaded", "V8");
+    }
+    return std::optional(operand.from == "register" ? alu.loaded : operand.type);
   };
   // In cycle order: every result is on the mesh after its issue.
-  forEach(UnitKind::Vxm, [&](const Issue &issue) {
+  forEachInOrder({UnitKind::Vxm}, [&](const Issue &issue) {
     if (issue.in().opcode != Opcode::Alu) {
       return;
     }
-    unsigned alu = issue.placed->queue.index;
-    std::string_view op = getEnumName(FieldKind::AluOp, issue.get("op"));
-    bool accumulates = op == "acc" || op == "accmax";
-    Type common = expectedType(op), last = Type::None;
-    for (unsigned number = 0; number < operandCount(op); ++number) {
-      std::string name(1, char('a' + number));
-      std::string_view from = getEnumName(FieldKind::Operand, issue.get(name));
-      Type type = Type::None;
-      if (from == "none") {
-        report(issue, absl::StrCat("operand ", name, " is missing"), "V2");
-      } else if (from == "mesh") {
-        auto it = mesh.find(key(issue.cycle, issue.get(name + "_base")));
-        if (it == mesh.end()) {
-          report(issue, absl::StrCat("ALU ", issue.get(name + "_base"),
-                                     " has no result in this cycle"),
-                 "V3");
-          continue;
-        }
-        type = it->second.type;
-        expectIntent(issue, number, *it->second.by->placed, 1, "on the mesh ");
-      } else if (from == "register") {
-        type = registers[alu];
-        if (type == Type::None) {
-          report(issue, "the register was never loaded", "V8");
-        }
-      } else {
-        type = streamType(issue.get(name + "_type"));
+    Alu &alu = alus[issue.placed->queue.index];
+    if (alu.placed != issue.placed) {
+      alu.placed = issue.placed;
+      alu.operation.emplace(issue.in(), latencyOf(*issue.placed));
+    }
+    const Operation &operation = *alu.operation;
+    Type last = Type::None;
+    for (unsigned number = 0; number < operation.operands.size(); ++number) {
+      std::optional<Type> type = getOperandType(issue, alu, number);
+      if (!type) {
+        continue;
       }
-      bool condition = op == "select" && number == 0;
-      Type wanted = condition ? Type::Int : common == Type::None ? last : common;
-      if (type != Type::None && wanted != Type::None && type != wanted) {
-        report(issue, absl::StrCat("operand ", name, ": expected an ",
+      bool condition = operation.op == "select" && number == 0;
+      Type wanted = condition                       ? Type::Int
+                    : operation.common == Type::None ? last
+                                                     : operation.common;
+      if (*type != Type::None && wanted != Type::None && *type != wanted) {
+        report(issue, absl::StrCat("operand ", std::string(1, operation.operands[number].name),
+                                   ": expected an ",
                                    wanted == Type::Float ? "fp32" : "int32", " operand"),
                "V1");
       }
-      last = condition ? last : type;
+      last = condition ? last : *type;
     }
-    Type type = resultType(op, last);
-    if (accumulates) {
-      std::string_view reset = getEnumName(FieldKind::Reset, issue.get("reset"));
-      bool loads = reset == "always" || (reset == "outer" && issue.j == 0);
-      if (!loads && registers[alu] == Type::None) {
+    Type type = resultType(operation.op, last);
+    if (operation.accumulates) {
+      bool loads =
+          operation.reset == "always" || (operation.reset == "outer" && issue.j == 0);
+      if (!loads && alu.loaded == Type::None) {
         report(issue, "the register was never loaded", "V8");
-      } else if (!loads && registers[alu] != type) {
+      } else if (!loads && alu.loaded != type) {
         report(issue, "expected an operand of the register's type", "V1");
       }
-      registers[alu] = type;
+      alu.loaded = type;
     }
-    std::string_view out = getEnumName(FieldKind::Drive, issue.get("out"));
-    if (out != "none" && type != Type::None &&
-        (type == Type::Int) != out.starts_with("i")) {
-      report(issue, absl::StrCat("expected a result that can drive ", toAbsl(out)), "V6");
+    if (operation.out != "none" && type != Type::None &&
+        (type == Type::Int) != operation.out.starts_with("i")) {
+      report(issue,
+             absl::StrCat("expected a result that can drive ", toAbsl(operation.out)), "V6");
     }
-    if (issue.get("counter") > entry.header.counters_size()) {
-      report(issue, absl::StrCat("expected a counter up to ",
-                                 entry.header.counters_size(), ", got ",
-                                 issue.get("counter")),
+    if (operation.counter > entry.header.counters_size()) {
+      report(issue, absl::StrCat("expected a counter up to ", entry.header.counters_size(),
+                                 ", got ", operation.counter),
              "V7");
     }
-    int64_t due = issue.cycle + latencyOf(*issue.placed);
+    int64_t due = issue.cycle + operation.latency;
     note(due);
-    auto [it, inserted] = mesh.insert({key(due, alu), {&issue, type}});
+    alu.results.erase(alu.results.begin(), alu.results.lower_bound(issue.cycle));
+    auto [it, inserted] = alu.results.insert({due, {issue.placed, type}});
     if (!inserted) {
       report(issue, absl::StrCat("a second result of the ALU in cycle ", due,
-                                 ", the first is of ", describe(*it->second.by->placed)),
+                                 ", the first is of ", describe(*it->second.by)),
              "V4");
     }
   });
