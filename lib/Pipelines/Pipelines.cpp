@@ -39,6 +39,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     break;
   case Level::Stream:
     manager.addPass(mlir::lpu::createPlaceBuffersPass());
+    manager.addPass(createEmitMemoryPass());
     manager.addPass(createLPUToStreamPass());
     manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
     break;

@@ -29,6 +29,7 @@ void registerAllPasses() {
   mlir::lpu::registerLPUPasses();
   mlir::stream::registerStreamPasses();
   mlir::registerPass([] { return createStreamToISAPass(); });
+  mlir::registerPass([] { return createEmitMemoryPass(); });
   mlir::registerPass([] { return createLPUToStreamPass(); });
   registerPipelines();
   mlir::registerPass([] { return createONNXToLPUPass(); });

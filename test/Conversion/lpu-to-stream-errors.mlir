@@ -1,4 +1,4 @@
-// RUN: lpu-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(lpu-place-buffers,convert-lpu-to-stream)'
+// RUN: lpu-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream)'
 
 // expected-error @+1 {{unknown target "tsp9"; known targets: ft32, tiny, tsp1}}
 module attributes {lpu.target = "tsp9"} {

@@ -31,8 +31,11 @@ struct KernelOptions {
 /// The tensor level -> kernels, not yet placed.
 std::unique_ptr<mlir::Pass> createTensorToKernelPass(const KernelOptions &options = {});
 
+/// The SRAM words that placed kernels use as `isa` operations, for all entries at once:
+/// they share words.
+std::unique_ptr<mlir::Pass> createEmitMemoryPass();
 /// One entry of the kernel level (a function whose buffers are placed) ->
-/// `stream.program`, and the SRAM words it uses as `isa` operations.
+/// `stream.program`.
 std::unique_ptr<mlir::Pass> createLPUToStreamPass();
 /// `stream.program`, scheduled, -> `isa.entry`. An unscheduled chain is an error.
 std::unique_ptr<mlir::Pass> createStreamToISAPass();

@@ -146,8 +146,6 @@ private:
   /// as a block of sums of limbs has, so that what follows can start early.
   int64_t getBlockRows(int64_t rows) const;
   mlir::LogicalResult lowerMap(mlir::lpu::MapOp op);
-  /// Regions, images and bindings of the host.
-  mlir::LogicalResult emitMemory();
   void releaseDeadAccumulators(mlir::Operation *op);
   mlir::LogicalResult lowerPermute(mlir::lpu::PermuteOp op);
   mlir::LogicalResult lowerGatherRows(mlir::lpu::GatherRowsOp op);

@@ -3,7 +3,9 @@
 #include "ISA/IR/ISADialect.h"
 #include "Lowering.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "lpu/Conversion/Passes.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <map>
 #include <set>
 
@@ -153,20 +155,22 @@ private:
     return runs;
   }
 
-  /// Words of one bank as `weights` of the image.
-  void emitImage(Operation &op, StringRef label, int64_t slice, int64_t bank,
-                 int64_t first, std::vector<uint8_t> bytes) {
-    if (!written.insert({slice, bank, first}).second) {
+  /// `count` words of one bank as `weights` of the image; `fill` writes their bytes, which
+  /// are zeros before.
+  void emitImage(Operation &op, const mlir::lpu::BytePlacement &at, int64_t count,
+                 llvm::function_ref<void(MutableArrayRef<char>)> fill) {
+    if (!written.insert({at.slice, at.bank, at.first}).second) {
       return; // shared
     }
-    int64_t count = int64_t(bytes.size()) / target.lanes();
-    auto type = RankedTensorType::get({count, int64_t(target.lanes())},
-                                      builder.getI8Type());
-    ArrayRef<char> raw(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-    lpuisa::ImageOp::create(
-        builder, op.getLoc(), "weights", label, slice, bank, first, count,
-        DenseResourceElementsAttr::get(
-            type, "words", HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, 1)));
+    auto type = RankedTensorType::get({count, int64_t(target.lanes())}, builder.getI8Type());
+    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size_t(type.getNumElements()), 1);
+    std::memset(blob.getMutableData().data(), 0, blob.getMutableData().size());
+    fill(blob.getMutableData());
+    // A name of its own: looking for a free one takes time.
+    std::string name = llvm::formatv("words.{0}.{1}.{2}", at.slice, at.bank, at.first);
+    lpuisa::ImageOp::create(builder, op.getLoc(), "weights", getLabel(op, ""), at.slice, at.bank,
+                            at.first, count,
+                            DenseResourceElementsAttr::get(type, name, std::move(blob)));
   }
 
   void emitConstant(ConstantRowsOp op) {
@@ -174,23 +178,21 @@ private:
     SmallVector<float> values(cast<DenseElementsAttr>(op.getValue()).getValues<float>());
     int64_t vectors = getVectors(type), lanes = target.lanes();
     int64_t width = type.getColumnsPerVector(lanes);
+    // One column means the same value in every lane.
+    bool isSpread = type.getColumns() == 1;
+    int64_t columns = isSpread ? lanes : type.getColumns();
     for (const Placement &copy : getPlacements(op.getResult())) {
       for (auto [b, byte] : llvm::enumerate(copy)) {
-        std::vector<uint8_t> bytes(size_t(type.getRows() * vectors * lanes));
-        for (int64_t row = 0; row < type.getRows(); ++row) {
-          // One column means the same value in every lane.
-          int64_t columns = type.getColumns() == 1 ? lanes : type.getColumns();
-          for (int64_t c = 0; c < columns; ++c) {
-            float value = values[size_t(type.getColumns() == 1
-                                            ? row
-                                            : row * type.getColumns() + c)];
-            int64_t at = type.getColumns() == 1 ? c : c / width * lanes + c % width;
-            bytes[size_t(row * vectors * lanes + at)] =
-                uint8_t(llvm::bit_cast<uint32_t>(value) >> (8 * b));
+        emitImage(*op, byte, type.getRows() * vectors, [&, b = b](MutableArrayRef<char> bytes) {
+          for (int64_t row = 0; row < type.getRows(); ++row) {
+            for (int64_t c = 0; c < columns; ++c) {
+              float value = values[size_t(isSpread ? row : row * columns + c)];
+              int64_t at = isSpread ? c : c / width * lanes + c % width;
+              bytes[size_t(row * vectors * lanes + at)] =
+                  char(llvm::bit_cast<uint32_t>(value) >> (8 * b));
+            }
           }
-        }
-        emitImage(*op, getLabel(*op, ""), byte.slice, byte.bank, byte.first,
-                  std::move(bytes));
+        });
       }
     }
   }
@@ -210,19 +212,19 @@ private:
     // Balanced limbs: the bytes of (y + 0x80..80) ^ 0x80..80.
     uint32_t half = limbs > 1 ? 0x80808080u >> (8 * (4 - limbs)) : 0;
     for (const mlir::lpu::TableWindow &window : mlir::lpu::decodeWindows(op.getWindowsAttr())) {
-      std::vector<uint8_t> bytes(size_t(window.rows * vectors * lanes));
-      for (int64_t row = 0; row < window.rows; ++row) {
-        for (int64_t c = 0; c < columns; ++c) {
-          uint32_t bits = 0;
-          int64_t element = isSplat ? 0 : (window.firstRow + row) * columns + c;
-          std::memcpy(&bits, raw.data() + size_t(element) * size, size);
-          bits = (bits + half) ^ half;
-          bytes[size_t((row * vectors + c / width) * lanes + c % width)] =
-              uint8_t(bits >> (8 * window.byte));
+      emitImage(*op, {window.slice, window.bank, window.first}, window.rows * vectors,
+                [&](MutableArrayRef<char> bytes) {
+        for (int64_t row = 0; row < window.rows; ++row) {
+          for (int64_t c = 0; c < columns; ++c) {
+            uint32_t bits = 0;
+            int64_t element = isSplat ? 0 : (window.firstRow + row) * columns + c;
+            std::memcpy(&bits, raw.data() + size_t(element) * size, size);
+            bits = (bits + half) ^ half;
+            bytes[size_t((row * vectors + c / width) * lanes + c % width)] =
+                char(bits >> (8 * window.byte));
+          }
         }
-      }
-      emitImage(*op, getLabel(*op, ""), window.slice, window.bank, window.first,
-                std::move(bytes));
+      });
     }
     return success();
   }
@@ -289,23 +291,22 @@ private:
       if (written.contains({front.slice, front.bank, front.first})) {
         continue; // shared with an earlier contraction
       }
+      int64_t tiles = oneWord ? 1 : divideCeil(shape.tiles - int64_t(s), int64_t(stripes.size()));
       for (auto [j, at] : llvm::enumerate(stripe.slices)) {
-        int64_t byte = int64_t(j) / 16;
-        std::vector<uint8_t> bytes;
-        for (int64_t tile = int64_t(s); tile < (oneWord ? int64_t(s) + 1 : shape.tiles);
-             tile += int64_t(stripes.size())) {
-          for (int64_t group = 0; group < groups; ++group) {
-            int64_t row = group * 16 + int64_t(j) % 16;
-            for (int64_t lane = 0; lane < lanes; ++lane) {
-              int64_t column = tile * shape.tileColumns + lane;
-              bool inside = row < shape.k && column < shape.n && lane < shape.tileColumns;
-              int64_t from = isSplat ? 0 : row * shape.n + column;
-              bytes.push_back(inside ? uint8_t(weights[size_t(from * size + byte)]) : 0);
+        emitImage(*op, at, tiles * groups, [&, s = s, j = int64_t(j)](MutableArrayRef<char> bytes) {
+          char *word = bytes.data();
+          for (int64_t t = 0; t < tiles; ++t) {
+            int64_t first = (int64_t(s) + t * int64_t(stripes.size())) * shape.tileColumns;
+            int64_t columns = std::min({lanes, shape.tileColumns, shape.n - first});
+            for (int64_t group = 0; group < groups; ++group, word += lanes) {
+              int64_t row = group * 16 + j % 16;
+              const char *from = weights.data() + (row * shape.n + first) * size + j / 16;
+              for (int64_t lane = 0; row < shape.k && lane < columns; ++lane) {
+                word[lane] = isSplat ? weights[size_t(j / 16)] : from[lane * size];
+              }
             }
           }
-        }
-        emitImage(*op, getLabel(*op, ""), at.slice, at.bank, at.first,
-                  std::move(bytes));
+        });
       }
     }
     return success();
@@ -334,6 +335,30 @@ private:
 
 } // namespace
 
-LogicalResult Lowering::emitMemory() {
-  return MemoryEmitter(entry, target).run();
-}
+namespace {
+
+struct EmitMemory : PassWrapper<EmitMemory, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(EmitMemory)
+  StringRef getArgument() const override { return "lpu-emit-memory"; }
+  StringRef getDescription() const override {
+    return "write what placed kernels keep in SRAM as the words of the image, regions and "
+           "bindings";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<lpuisa::ISADialect>();
+  }
+  void runOnOperation() override {
+    for (auto entry : getOperation().getOps<func::FuncOp>()) {
+      const Target *target = mlir::stream::getTarget(entry);
+      if (!target || failed(MemoryEmitter(entry, *target).run())) {
+        return signalPassFailure();
+      }
+    }
+  }
+};
+
+} // namespace
+
+namespace lpu {
+std::unique_ptr<mlir::Pass> createEmitMemoryPass() { return std::make_unique<EmitMemory>(); }
+} // namespace lpu
