@@ -207,7 +207,7 @@ private:
           order.push_back({{isWide, getWords(state)}, op});
         } else if (auto contract = dyn_cast<ContractOp>(op); contract && !contract.getTiles()) {
           ContractShape shape = getContractShape(contract, target.lanes());
-          bool isFirst = isF16(contract) || getForbiddenSide(contract);
+          bool isFirst = isF16(contract) || getRequiredSide(contract);
           order.push_back({{isFirst, shape.tiles * shape.groups}, op});
         }
       });
@@ -292,14 +292,24 @@ private:
     return op.getActivations().getType().getFormat() == Format::F16;
   }
 
-  /// Rows that go from the VXM into tiles keep the slices there busy: the activations that
-  /// make them come from the other side.
-  std::optional<Side> getForbiddenSide(ContractOp op) {
-    for (Operation *user : op.getResult().getUsers()) {
-      for (Value result : user->getResults()) {
-        if (auto append = getStreamedAppend(result)) {
-          auto state = append.getTiles().getDefiningOp<StateOp>();
-          return sideOfState.lookup(state.getNameAttr());
+  /// The side that has to work on `op`, if either. Rows that go from the VXM into tiles
+  /// keep the slices there busy: the activations that make them come from the other side.
+  /// What is summed with a state's tiles, or behind them, is for the other side's planes.
+  std::optional<Side> getRequiredSide(ContractOp op) {
+    auto getSide = [&](Value tiles) {
+      return getOther(sideOfState.lookup(tiles.getDefiningOp<StateOp>().getNameAttr()));
+    };
+    Operation *user = *op.getResult().user_begin();
+    for (Value result : user->getResults()) {
+      if (auto append = getStreamedAppend(result)) {
+        return getSide(append.getTiles());
+      }
+    }
+    for (Operation *map : {user, op.getActivations().getDefiningOp()}) {
+      for (Value operand : map->getOperands()) {
+        auto other = operand.getDefiningOp<ContractOp>();
+        if (other && other != op && other.getTiles()) {
+          return getSide(other.getTiles());
         }
       }
     }
@@ -321,9 +331,9 @@ private:
     }
     int64_t tiles = 0, together = 0, mine = 0;
     Operation *user = *op.getResult().user_begin();
-    if (std::optional<Side> side = getForbiddenSide(op)) {
+    if (std::optional<Side> side = getRequiredSide(op)) {
       llvm::erase_if(order, [&](int64_t plane) {
-        return target.planeSide(unsigned(plane)) == *side;
+        return target.planeSide(unsigned(plane)) != *side;
       });
     }
     int64_t count = int64_t(order.size());
@@ -356,8 +366,10 @@ private:
              << target.name() << " has no " << (isF16(op) ? "f16" : "i8") << " format";
     }
     // Equal weights lie once.
+    std::optional<Side> required = getRequiredSide(op);
     DenseI64ArrayAttr &shared =
-        stripesOf[{*op.getWeights(), getContractShape(op, target.lanes()).tileColumns}];
+        stripesOf[{{*op.getWeights(), getContractShape(op, target.lanes()).tileColumns},
+                   required ? int(*required) : -1}];
     if (!shared) {
       SmallVector<int64_t> planes = getPlanes(op, format->gang());
       SmallVector<Stripe> stripes;
@@ -1074,8 +1086,8 @@ private:
   llvm::DenseMap<Value, DenseI64ArrayAttr> placedEarly; ///< outputs
   llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
-  /// Stripes by weights and columns of a tile.
-  llvm::DenseMap<std::pair<Attribute, int64_t>, DenseI64ArrayAttr> stripesOf;
+  /// Stripes by weights, columns of a tile and the side that has to have them.
+  llvm::DenseMap<std::pair<std::pair<Attribute, int64_t>, int>, DenseI64ArrayAttr> stripesOf;
   /// Of buffers that are gathered from.
   static constexpr Side kTableSide = Side::East;
   static constexpr Side kBothSides[] = {Side::West, Side::East};
@@ -1096,17 +1108,23 @@ struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
       getOperation().emitOpError(std::string(target.status().message()));
       return signalPassFailure();
     }
-    // Where room is short it depends on the mix of buffers which plan serves.
-    constexpr ReservePlan kPlans[] = {{28, 4, 92}, {24, 8, 92}, {20, 20, 96}, {20, 20, 92},
-                                      {16, 16, 92}, {20, 4, 92}, {24, 4, 84}, {16, 4, 84},
-                                      {12, 3, 70}, {8, 3, 60}};
-    for (ReservePlan plan : kPlans) {
-      ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
-      if (succeeded(place(*target, plan))) {
-        return;
+    // Where room is short it depends on the mix of buffers which plan serves. Many slices
+    // first: what is read at the same time then lies apart.
+    std::optional<ReservePlan> first;
+    for (int64_t percent : {92, 96, 86, 78, 68, 55}) {
+      for (int64_t slices : {28, 24, 20, 32, 16, 36, 12, 8}) {
+        for (int64_t large : {int64_t(4), int64_t(8), slices}) {
+          ReservePlan plan{slices, large, percent};
+          first = first ? first : plan;
+          ScopedDiagnosticHandler quiet(&getContext(),
+                                        [](Diagnostic &) { return success(); });
+          if (succeeded(place(*target, plan))) {
+            return;
+          }
+        }
       }
     }
-    if (failed(place(*target, kPlans[0]))) {
+    if (failed(place(*target, *first))) {
       signalPassFailure();
     }
   }
