@@ -332,14 +332,14 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
     blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}});
   }
   for (size_t k = 0; k < blocks.size() + 2; ++k) {
-    if (k >= 2) {
-      sumRows(b, op, blocks[k - 2]);
-    }
     if (k < blocks.size()) {
       scoreRows(b, op, blocks[k]);
     }
     if (k >= 1 && k <= blocks.size()) {
       weighRows(b, op, blocks[k - 1]);
+    }
+    if (k >= 2) {
+      sumRows(b, op, blocks[k - 2]);
     }
   }
   SmallVector<Value> parts;
