@@ -9,6 +9,19 @@
 namespace lpu {
 namespace {
 
+/// The instruction that is checked.
+struct Where {
+  const EntryProgram *entry = nullptr;
+  QueueId queue;
+  const TimedInstruction *timed = nullptr;
+
+  std::string describe(const Target &target) const {
+    return absl::StrCat("entry ", entry->header.name(), ", queue ", target.queueName(queue),
+                        ", cycle ", timed->cycle, ": ",
+                        toAbsl(timed->instruction.info().mnemonic));
+  }
+};
+
 class Checker {
 public:
   explicit Checker(const Program &program)
@@ -35,6 +48,11 @@ public:
     for (const EntryProgram &entry : program.entries) {
       checkEntry(entry);
     }
+    return status;
+  }
+
+  absl::Status run(const EntryProgram &entry) {
+    checkEntry(entry);
     return status;
   }
 
@@ -93,9 +111,7 @@ private:
         continue;
       }
       for (const TimedInstruction &timed : queue.instructions) {
-        where = absl::StrCat("entry ", entry.header.name(), ", queue ",
-                             target.queueName(queue.queue), ", cycle ", timed.cycle,
-                             ": ", toAbsl(timed.instruction.info().mnemonic));
+        where = {&entry, queue.queue, &timed};
         checkInstruction(queue.queue, timed.instruction);
       }
     }
@@ -104,7 +120,7 @@ private:
   void checkInstruction(QueueId queue, const Instruction &in) {
     const InstructionInfo &info = in.info();
     if (info.unit != queue.kind) {
-      fail(absl::StrCat(where, " belongs to ", toAbsl(getUnitKindName(info.unit)),
+      fail(absl::StrCat(where.describe(target), " belongs to ", toAbsl(getUnitKindName(info.unit)),
                         " queues"));
       return;
     }
@@ -113,14 +129,14 @@ private:
       bool isEnum = field.kind != FieldKind::Unsigned &&
                     field.kind != FieldKind::Signed && field.kind != FieldKind::Float;
       if (isEnum && getEnumName(field.kind, in.fields[i]).empty()) {
-        fail(absl::StrCat(where, ": field ", toAbsl(field.name), " has no value ",
+        fail(absl::StrCat(where.describe(target), ": field ", toAbsl(field.name), " has no value ",
                           in.fields[i]));
       }
     }
     if (in.repeat.n == 0 || in.repeat.m == 0 ||
         (in.repeat.n > 1 && in.repeat.d == 0) ||
         (in.repeat.m > 1 && int64_t(in.repeat.e) <= int64_t(in.repeat.n - 1) * in.repeat.d)) {
-      fail(absl::StrCat(where, ": repeat issues out of order"));
+      fail(absl::StrCat(where.describe(target), ": repeat issues out of order"));
     }
     checkStreams(getOperands(target, queue, in));
     checkStreams(getResults(target, queue, in));
@@ -145,7 +161,7 @@ private:
       std::string_view name = getEnumName(FieldKind::MxmFormat, in.get("format"));
       const MxmFormatDescription *format = target.format(name);
       if (!format) {
-        fail(absl::StrCat(where, ": target has no format ", toAbsl(name)));
+        fail(absl::StrCat(where.describe(target), ": target has no format ", toAbsl(name)));
       } else if (info.opcode == Opcode::LoadWeights) {
         checkSteps(in, "group", format->rows() / 16);
       } else {
@@ -161,7 +177,7 @@ private:
   void checkStreams(const std::vector<OperandInfo> &operands) {
     for (const OperandInfo &operand : operands) {
       if (operand.kind == OperandInfo::Kind::Mesh && operand.alu >= target.alus()) {
-        fail(absl::StrCat(where, ": no ALU ", operand.alu));
+        fail(absl::StrCat(where.describe(target), ": no ALU ", operand.alu));
       }
       if (operand.kind != OperandInfo::Kind::Stream) {
         continue;
@@ -169,7 +185,7 @@ private:
       unsigned last = operand.group.base +
                       unsigned(operand.group.count - 1) * operand.group.step;
       if (last >= target.streams()) {
-        fail(absl::StrCat(where, ": stream id ", last, " of ", target.streams()));
+        fail(absl::StrCat(where.describe(target), ": stream id ", last, " of ", target.streams()));
       }
     }
   }
@@ -181,7 +197,7 @@ private:
       for (uint32_t j : {0u, in.repeat.n - 1}) {
         int64_t value = in.get(index, i, j);
         if (value < 0 || value >= limit) {
-          fail(absl::StrCat(where, ": ", toAbsl(name), " ", value, " of ", limit));
+          fail(absl::StrCat(where.describe(target), ": ", toAbsl(name), " ", value, " of ", limit));
         }
       }
     }
@@ -194,7 +210,7 @@ private:
         continue;
       }
       if (in.get(p + "_bank") >= target.banks()) {
-        fail(absl::StrCat(where, ": no bank ", in.get(p + "_bank")));
+        fail(absl::StrCat(where.describe(target), ": no bank ", in.get(p + "_bank")));
       }
       bool mapped = in.get(p) == 2;
       checkSteps(in, p + "_addr",
@@ -206,7 +222,7 @@ private:
     std::string_view op = getEnumName(FieldKind::AluOp, in.get("op"));
     if (op == "delay" && (in.get("lo") < 1 ||
                           in.get("lo") > target.latencies().alu_delay_max())) {
-      fail(absl::StrCat(where, ": expected a delay of 1 to ",
+      fail(absl::StrCat(where.describe(target), ": expected a delay of 1 to ",
                         target.latencies().alu_delay_max(), ", got ", in.get("lo")));
     }
   }
@@ -214,27 +230,27 @@ private:
   void checkTable(const Instruction &in) {
     size_t index = size_t(in.get("table"));
     if (index >= program.tables.size()) {
-      fail(absl::StrCat(where, ": no table ", index));
+      fail(absl::StrCat(where.describe(target), ": no table ", index));
       return;
     }
     std::vector<uint16_t> sorted = program.tables[index];
     std::sort(sorted.begin(), sorted.end());
     for (size_t l = 0; in.opcode == Opcode::Permute && l < sorted.size(); ++l) {
       if (sorted[l] != l) {
-        fail(absl::StrCat(where, ": table ", index, " is no bijection"));
+        fail(absl::StrCat(where.describe(target), ": table ", index, " is no bijection"));
         return;
       }
     }
     unsigned limit = in.opcode == Opcode::Select ? 2 : 16;
     if (in.opcode != Opcode::Permute && !sorted.empty() && sorted.back() >= limit) {
-      fail(absl::StrCat(where, ": table ", index, " has an entry ", sorted.back(),
+      fail(absl::StrCat(where.describe(target), ": table ", index, " has an entry ", sorted.back(),
                         ", expected less than ", limit));
     }
   }
 
   const Program &program;
   const Target &target;
-  std::string where;
+  Where where;
   absl::Status status;
 };
 
@@ -242,6 +258,10 @@ private:
 
 absl::Status checkProgram(const Program &program) {
   return Checker(program).run();
+}
+
+absl::Status checkEntry(const Program &program, const EntryProgram &entry) {
+  return Checker(program).run(entry);
 }
 
 const EntryProgram *Program::findEntry(std::string_view name) const {

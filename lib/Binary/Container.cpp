@@ -31,7 +31,7 @@ uint32_t crc(std::span<const uint8_t> bytes) {
   return uint32_t(crc32_z(0, bytes.data(), bytes.size()));
 }
 
-/// Gives raw bytes segments; equal bytes share one.
+/// Gives raw bytes, which outlive it, segments; equal bytes share one.
 class SegmentTable {
 public:
   uint32_t add(std::span<const uint8_t> bytes) {
@@ -47,17 +47,11 @@ public:
     byCrc[sum].push_back(uint32_t(segments.size() - 1));
     return uint32_t(segments.size() - 1);
   }
-  uint32_t addOwned(std::vector<uint8_t> bytes) {
-    owned.push_back(std::make_unique<std::vector<uint8_t>>(std::move(bytes)));
-    return add(*owned.back());
-  }
-
   std::vector<std::span<const uint8_t>> segments;
   std::vector<uint32_t> sums;
 
 private:
   std::map<uint32_t, std::vector<uint32_t>> byCrc;
-  std::vector<std::unique_ptr<std::vector<uint8_t>>> owned;
 };
 
 std::vector<uint8_t> encodeIntent(const std::vector<IntentRecord> &intent) {
@@ -98,8 +92,8 @@ std::vector<IntentRecord> decodeIntent(std::span<const uint8_t> bytes) {
   return intent;
 }
 
-absl::StatusOr<ProgramHeader> buildHeader(const Program &program,
-                                          SegmentTable &table) {
+ProgramHeader buildHeader(const Program &program, std::span<const EncodedEntry> entries,
+                          SegmentTable &table) {
   ProgramHeader header;
   header.set_major(kBinaryMajor);
   header.set_minor(kBinaryMinor);
@@ -120,23 +114,18 @@ absl::StatusOr<ProgramHeader> buildHeader(const Program &program,
       out->add_entries(value);
     }
   }
-  for (const EntryProgram &entry : program.entries) {
+  for (const EncodedEntry &entry : entries) {
     Entry *out = header.add_entries();
     *out = entry.header;
     out->clear_queues();
-    for (const QueueStream &queue : entry.queues) {
-      absl::StatusOr<std::vector<uint8_t>> bytes = encodeQueue(program.target, queue);
-      if (!bytes.ok()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "entry ", entry.header.name(), ": ", bytes.status().message()));
-      }
+    for (const EncodedEntry::Queue &queue : entry.queues) {
       QueueProgram *queueOut = out->add_queues();
-      queueOut->set_queue(program.target.queueNumber(queue.queue));
-      queueOut->set_instructions(uint32_t(queue.instructions.size()));
-      queueOut->set_segment(table.addOwned(*std::move(bytes)));
+      queueOut->set_queue(queue.number);
+      queueOut->set_instructions(queue.instructions);
+      queueOut->set_segment(table.add(queue.bytes));
     }
-    out->set_intent_segment(table.addOwned(encodeIntent(entry.intent)));
-    out->set_intent_records(entry.intent.size());
+    out->set_intent_segment(table.add(entry.intent));
+    out->set_intent_records(entry.intentRecords);
   }
   return header;
 }
@@ -440,16 +429,43 @@ private:
 
 } // namespace
 
+absl::StatusOr<EncodedEntry> encodeEntry(const Target &target, const EntryProgram &entry) {
+  EncodedEntry result;
+  result.header = entry.header;
+  for (const QueueStream &queue : entry.queues) {
+    absl::StatusOr<std::vector<uint8_t>> bytes = encodeQueue(target, queue);
+    if (!bytes.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("entry ", entry.header.name(), ": ",
+                                                     bytes.status().message()));
+    }
+    result.queues.push_back({target.queueNumber(queue.queue),
+                             uint32_t(queue.instructions.size()), *std::move(bytes)});
+  }
+  result.intent = encodeIntent(entry.intent);
+  result.intentRecords = entry.intent.size();
+  return result;
+}
+
 absl::Status writeProgram(const Program &program, const std::string &path) {
   if (absl::Status status = checkProgram(program); !status.ok()) {
     return status;
   }
-  SegmentTable table;
-  absl::StatusOr<ProgramHeader> header = buildHeader(program, table);
-  if (!header.ok()) {
-    return header.status();
+  std::vector<EncodedEntry> entries;
+  for (const EntryProgram &entry : program.entries) {
+    absl::StatusOr<EncodedEntry> encoded = encodeEntry(program.target, entry);
+    if (!encoded.ok()) {
+      return encoded.status();
+    }
+    entries.push_back(*std::move(encoded));
   }
-  std::string bytes = layOut(*header, table);
+  return writeProgram(program, entries, path);
+}
+
+absl::Status writeProgram(const Program &program, std::span<const EncodedEntry> entries,
+                          const std::string &path) {
+  SegmentTable table;
+  ProgramHeader header = buildHeader(program, entries, table);
+  std::string bytes = layOut(header, table);
   uint32_t words[4] = {
       kBinaryMajor, kBinaryMinor, uint32_t(bytes.size()),
       crc({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()})};
@@ -458,7 +474,7 @@ absl::Status writeProgram(const Program &program, const std::string &path) {
   file.write(words, sizeof(words));
   file.write(bytes.data(), bytes.size());
   for (size_t i = 0; i < table.segments.size(); ++i) {
-    file.padTo(header->segments(int(i)).offset());
+    file.padTo(header.segments(int(i)).offset());
     file.write(table.segments[i].data(), table.segments[i].size());
   }
   return file.commit();

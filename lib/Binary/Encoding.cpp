@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "lpu/Binary/Program.h"
 #include "lpu/Support/Strings.h"
+#include <algorithm>
 
 namespace lpu {
 namespace {
@@ -20,12 +21,15 @@ class BitWriter {
 public:
   explicit BitWriter(std::vector<uint8_t> &bytes) : bytes(bytes) {}
   void write(uint64_t value, unsigned bits) {
-    for (unsigned i = 0; i < bits; ++i) {
+    while (bits > 0) {
       if (fill == 0) {
         bytes.push_back(0);
       }
-      bytes.back() |= uint8_t((value >> i & 1) << fill);
-      fill = (fill + 1) % 8;
+      unsigned taken = std::min(bits, 8 - fill);
+      bytes.back() |= uint8_t((value & ((1u << taken) - 1)) << fill);
+      value >>= taken;
+      bits -= taken;
+      fill = (fill + taken) % 8;
     }
   }
 

@@ -220,51 +220,7 @@ private:
   }
 
   LogicalResult add(EntryOp op) {
-    ::lpu::EntryProgram &entry = getEntry(op.getSymName());
-    entry.header.set_cycles(uint64_t(op.getCycles()));
-    entry.header.set_lower_bound(op.getLowerBound().value_or(0));
-    for (Attribute counter : op.getCounters()) {
-      entry.header.add_counters(cast<StringAttr>(counter).str());
-    }
-    for (QueueOp queue : op.getBody().getOps<QueueOp>()) {
-      if (failed(addQueue(entry, queue))) {
-        return failure();
-      }
-    }
-    auto key = [](const ::lpu::QueueStream &queue) { return queue.queue; };
-    std::sort(entry.queues.begin(), entry.queues.end(),
-              [&](const auto &a, const auto &b) { return key(a) < key(b); });
-    auto intentKey = [](const ::lpu::IntentRecord &r) {
-      return std::tuple(r.consumerQueue, r.consumerIndex, r.operand,
-                        r.producerQueue, r.producerIndex, r.producerOperand);
-    };
-    std::sort(entry.intent.begin(), entry.intent.end(),
-              [&](const auto &a, const auto &b) {
-                return intentKey(a) < intentKey(b);
-              });
-    return success();
-  }
-
-  LogicalResult addQueue(::lpu::EntryProgram &entry, QueueOp op) {
-    absl::StatusOr<::lpu::QueueId> id =
-        program.target.parseQueue(std::string_view(op.getName()));
-    if (!id.ok()) {
-      return op.emitOpError(std::string(id.status().message()));
-    }
-    ::lpu::QueueStream queue{*id, {}};
-    uint32_t number = program.target.queueNumber(*id);
-    for (InstructionOp instruction : op.getBody().getOps<InstructionOp>()) {
-      ArrayRef<uint32_t> intent = instruction.getIntent();
-      for (size_t k = 0; k < intent.size(); k += 4) {
-        entry.intent.push_back({number, uint32_t(queue.instructions.size()),
-                                uint16_t(intent[k]), uint16_t(intent[k + 3]),
-                                intent[k + 1], intent[k + 2]});
-      }
-      queue.instructions.push_back(
-          {instruction.getCycle(), instruction.getInstruction().unpack()});
-    }
-    entry.queues.push_back(std::move(queue));
-    return success();
+    return ::lpu::exportEntry(op, program.target, getEntry(op.getSymName()));
   }
 
   ModuleOp module;
@@ -272,6 +228,55 @@ private:
 };
 
 } // namespace
+
+static LogicalResult exportQueue(QueueOp op, const ::lpu::Target &target,
+                                 ::lpu::EntryProgram &entry) {
+  absl::StatusOr<::lpu::QueueId> id = target.parseQueue(std::string_view(op.getName()));
+  if (!id.ok()) {
+    return op.emitOpError(std::string(id.status().message()));
+  }
+  ::lpu::QueueStream queue{*id, {}};
+  uint32_t number = target.queueNumber(*id);
+  for (InstructionOp instruction : op.getBody().getOps<InstructionOp>()) {
+    ArrayRef<uint32_t> intent = instruction.getIntent();
+    for (size_t k = 0; k < intent.size(); k += 4) {
+      entry.intent.push_back({number, uint32_t(queue.instructions.size()),
+                              uint16_t(intent[k]), uint16_t(intent[k + 3]),
+                              intent[k + 1], intent[k + 2]});
+    }
+    queue.instructions.push_back(
+        {instruction.getCycle(), instruction.getInstruction().unpack()});
+  }
+  entry.queues.push_back(std::move(queue));
+  return success();
+}
+
+LogicalResult lpu::exportEntry(EntryOp op, const Target &target, EntryProgram &entry,
+                               bool takesQueues) {
+  entry.header.set_name(op.getSymName().str());
+  entry.header.set_cycles(uint64_t(op.getCycles()));
+  entry.header.set_lower_bound(op.getLowerBound().value_or(0));
+  for (Attribute counter : op.getCounters()) {
+    entry.header.add_counters(cast<StringAttr>(counter).str());
+  }
+  for (QueueOp queue : llvm::make_early_inc_range(op.getBody().getOps<QueueOp>())) {
+    if (failed(exportQueue(queue, target, entry))) {
+      return failure();
+    }
+    if (takesQueues) {
+      queue.erase();
+    }
+  }
+  std::sort(entry.queues.begin(), entry.queues.end(),
+            [](const auto &a, const auto &b) { return a.queue < b.queue; });
+  auto intentKey = [](const ::lpu::IntentRecord &r) {
+    return std::tuple(r.consumerQueue, r.consumerIndex, r.operand,
+                      r.producerQueue, r.producerIndex, r.producerOperand);
+  };
+  std::sort(entry.intent.begin(), entry.intent.end(),
+            [&](const auto &a, const auto &b) { return intentKey(a) < intentKey(b); });
+  return success();
+}
 
 FailureOr<Program> lpu::exportProgram(ModuleOp module) {
   auto name = module->getAttrOfType<StringAttr>("lpu.target");

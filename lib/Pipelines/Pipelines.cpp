@@ -23,6 +23,11 @@ std::optional<Level> parseLevel(StringRef name) {
 
 StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 
+static void addStreamPasses(OpPassManager &manager) {
+  manager.addPass(createLPUToStreamPass());
+  manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
+}
+
 void addPassesTo(Level level, OpPassManager &manager,
                  const PipelineOptions &options) {
   switch (level) {
@@ -38,15 +43,23 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     break;
   case Level::Stream:
-    manager.addPass(mlir::lpu::createPlaceBuffersPass());
-    manager.addPass(createEmitMemoryPass());
-    manager.addPass(createLPUToStreamPass());
-    manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
+    addPlacementPasses(manager);
+    addStreamPasses(manager);
     break;
   case Level::ISA:
     manager.addPass(createStreamToISAPass());
     break;
   }
+}
+
+void addPlacementPasses(OpPassManager &manager) {
+  manager.addPass(mlir::lpu::createPlaceBuffersPass());
+  manager.addPass(createEmitMemoryPass());
+}
+
+void addEntryPasses(OpPassManager &manager) {
+  addStreamPasses(manager);
+  addPassesTo(Level::ISA, manager);
 }
 
 void registerPipelines() {

@@ -124,33 +124,52 @@ private:
     return absl::OkStatus();
   }
 
+  /// What one chain drives on one stream.
+  struct Drive {
+    const FlowDrive *drive;
+    uint32_t chain;
+  };
+
   absl::Status checkStreams() {
-    std::vector<Use> values;
+    // By id and direction: the values of one stream at a time need little memory.
+    std::vector<std::vector<Drive>> drives(2 * size_t(problem.streams));
     for (uint32_t c = 0; c < problem.chains.size(); ++c) {
       const ChainPlacement &placement = schedule.chains[c];
       for (size_t k = 0; k < problem.chains[c].flows.size(); ++k) {
         const ChainFlow &flow = problem.chains[c].flows[k];
-        bool east = flow.direction == Direction::East;
         for (const FlowDrive &drive : flow.drives) {
-          // Columns in the stream's direction; the farthest consumer samples
-          // before a driver in its column replaces (T2).
-          int64_t first = east ? drive.column : -drive.column;
-          int64_t last = (east ? drive.reach : -drive.reach) - 1;
-          drive.cycles.forEach([&](int64_t cycle) {
-            int64_t line = placement.start + cycle - first + problem.columns;
-            for (uint32_t id = 0; id < drive.width; ++id) {
-              uint64_t stream = (placement.flowIds[k] + drive.id + id) * 2 + !east;
-              values.push_back({stream << 40 | uint64_t(line), first, last, c});
-            }
-          });
+          for (uint32_t id = 0; id < drive.width; ++id) {
+            size_t stream = size_t(placement.flowIds[k] + drive.id + id);
+            drives[2 * stream + unsigned(flow.direction)].push_back({&drive, c});
+          }
         }
       }
     }
+    for (size_t stream = 0; stream < drives.size(); ++stream) {
+      absl::Status status = checkStream(stream / 2, stream % 2 == 0, drives[stream]);
+      if (!status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkStream(size_t id, bool east, const std::vector<Drive> &drives) {
+    std::vector<Use> values;
+    for (const auto &[drive, chain] : drives) {
+      // Columns in the stream's direction; the farthest consumer samples
+      // before a driver in its column replaces (T2).
+      int64_t first = east ? drive->column : -drive->column;
+      int64_t last = (east ? drive->reach : -drive->reach) - 1;
+      int64_t start = schedule.chains[chain].start;
+      drive->cycles.forEach([&, chain = chain](int64_t cycle) {
+        values.push_back({uint64_t(start + cycle - first + problem.columns), first, last, chain});
+      });
+    }
     if (const Use *clash = findOverlap(values)) {
-      return bad("'", name(clash->chain), "' drives ",
-                 clash->place >> 40 & 1 ? "west" : "east", " stream ",
-                 clash->place >> 41, " at column ", std::abs(clash->first),
-                 " over a value that '", name(clash[-1].chain), "' still needs");
+      return bad("'", name(clash->chain), "' drives ", east ? "east" : "west", " stream ", id,
+                 " at column ", std::abs(clash->first), " over a value that '",
+                 name(clash[-1].chain), "' still needs");
     }
     return absl::OkStatus();
   }

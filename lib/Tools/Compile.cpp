@@ -1,15 +1,14 @@
 //===- Compile.cpp - lpu-compile ------------------------------------------===//
 
+#include "CompileEntries.h"
 #include "Statistics.h"
 #include "lpu/Binary/Program.h"
-#include "lpu/Export/Export.h"
 #include "lpu/Host/Calibration.h"
 #include "lpu/Import/ONNX.h"
 #include "lpu/Import/Report.h"
 #include "lpu/Pipelines/Pipelines.h"
 #include "lpu/Pipelines/RegisterAll.h"
 #include "lpu/Tools/Tools.h"
-#include "lpu/Verifier/Verifier.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Location.h"
@@ -194,7 +193,7 @@ int calibrate(ModuleOp module, Progress &progress) {
   return succeeded(lpu::host::calibrate(module, options)) ? 0 : 1;
 }
 
-int writeStatistics(const lpu::Program &program, ModuleOp module, Progress &progress) {
+int writeStatistics(lpu::EntriesCompiler &compiler, Progress &progress) {
   if (statsFile.empty()) {
     return 0;
   }
@@ -203,42 +202,77 @@ int writeStatistics(const lpu::Program &program, ModuleOp module, Progress &prog
   if (!file) {
     return fail("--stats: " + error);
   }
-  llvm::json::Object root = lpu::getStatistics(program, module, progress.getTimes());
+  llvm::json::Object entries;
+  for (lpu::CompiledEntry &entry : compiler.getEntries()) {
+    entries[entry.encoded.header.name()] = std::move(entry.statistics);
+  }
+  llvm::json::Object root =
+      lpu::getStatistics(compiler.getProgram(), std::move(entries), progress.getTimes());
   file->os() << llvm::formatv("{0:2}", llvm::json::Value(std::move(root))) << "\n";
   return finish(*file, statsFile);
 }
 
-int writeBinary(ModuleOp module, Progress &progress) {
-  progress.stage("export");
-  FailureOr<lpu::Program> program = lpu::exportProgram(module);
-  if (failed(program)) {
+void printEntry(const lpu::EncodedEntry &entry) {
+  size_t instructions = 0;
+  for (const lpu::EncodedEntry::Queue &queue : entry.queues) {
+    instructions += queue.instructions;
+  }
+  const lpu::Entry &header = entry.header;
+  llvm::outs() << "entry " << header.name() << ": " << header.cycles() << " cycles, "
+               << instructions << " instructions, lower bound " << header.lower_bound()
+               << " (achieved / bound "
+               << llvm::format("%.3f", double(header.cycles()) / double(header.lower_bound()))
+               << ")\n";
+}
+
+/// Runs `addPasses` on `module`.
+LogicalResult runPasses(ModuleOp module, TimingScope &timing, StringRef name,
+                        llvm::function_ref<void(PassManager &)> addPasses) {
+  PassManager manager(module.getContext());
+  TimingScope scope = timing.nest(name);
+  if (failed(applyPassManagerCLOptions(manager))) {
+    return failure();
+  }
+  manager.enableTiming(scope);
+  addPasses(manager);
+  return manager.run(module);
+}
+
+/// From the kernel level to a file.
+int compileBinary(ModuleOp module, TimingScope &timing, Progress &progress) {
+  progress.stage("place");
+  if (failed(runPasses(module, timing, "place", lpu::addPlacementPasses))) {
     return 1;
   }
-  program->producer = "lpu-compile";
-  progress.stage("verify");
-  if (absl::Status status = lpu::verifyProgram(*program); !status.ok()) {
-    return fail("the compiled program is wrong, nothing was written: " +
-                std::string(status.message()));
+  lpu::EntriesCompiler compiler(module);
+  if (failed(compiler.exportMemory())) {
+    return 1;
+  }
+  progress.stage("schedule and verify");
+  TimingScope scope = timing.nest("entries");
+  auto setUp = [&](PassManager &manager) {
+    manager.enableTiming(scope);
+    lpu::addEntryPasses(manager);
+    return applyPassManagerCLOptions(manager);
+  };
+  if (failed(compiler.run(setUp))) {
+    return 1;
   }
   if (!noOutput) {
     progress.stage("write " + outputFile);
-    if (absl::Status status = lpu::writeProgram(*program, outputFile); !status.ok()) {
+    std::vector<lpu::EncodedEntry> entries;
+    for (lpu::CompiledEntry &entry : compiler.getEntries()) {
+      entries.push_back(entry.encoded);
+    }
+    absl::Status status = lpu::writeProgram(compiler.getProgram(), entries, outputFile);
+    if (!status.ok()) {
       return fail(std::string(status.message()));
     }
   }
-  for (const lpu::EntryProgram &entry : program->entries) {
-    size_t instructions = 0;
-    for (const lpu::QueueStream &queue : entry.queues) {
-      instructions += queue.instructions.size();
-    }
-    llvm::outs() << "entry " << entry.header.name() << ": " << entry.header.cycles()
-                 << " cycles, " << instructions << " instructions, lower bound "
-                 << entry.header.lower_bound() << " (achieved / bound "
-                 << llvm::format("%.3f", double(entry.header.cycles()) /
-                                             double(entry.header.lower_bound()))
-                 << ")\n";
+  for (const lpu::CompiledEntry &entry : compiler.getEntries()) {
+    printEntry(entry.encoded);
   }
-  return writeStatistics(*program, module, progress);
+  return writeStatistics(compiler, progress);
 }
 
 std::string getTargetNames() { return llvm::join(lpu::Target::knownNames(), ", "); }
@@ -365,18 +399,12 @@ int compile(MLIRContext &context, TimingScope &timing) {
   }
   for (lpu::Level level : {lpu::Level::Tensor, lpu::Level::Kernel, lpu::Level::Stream,
                            lpu::Level::ISA}) {
-    if (last && level > *last) {
+    if (level > last.value_or(lpu::Level::Kernel)) {
       break;
     }
     progress.stage(("level " + lpu::getLevelName(level)).str());
-    PassManager manager(&context);
-    if (failed(applyPassManagerCLOptions(manager))) {
-      return 1;
-    }
-    TimingScope scope = timing.nest(lpu::getLevelName(level));
-    manager.enableTiming(scope);
-    lpu::addPassesTo(level, manager, *options);
-    if (failed(manager.run(*module))) {
+    auto addPasses = [&](PassManager &manager) { lpu::addPassesTo(level, manager, *options); };
+    if (failed(runPasses(*module, timing, lpu::getLevelName(level), addPasses))) {
       return 1;
     }
     bool beyondTensors = !last || *last > lpu::Level::Tensor;
@@ -385,7 +413,7 @@ int compile(MLIRContext &context, TimingScope &timing) {
       return 1;
     }
   }
-  return last ? writeModule(*module) : writeBinary(*module, progress);
+  return last ? writeModule(*module) : compileBinary(*module, timing, progress);
 }
 
 } // namespace

@@ -48,7 +48,7 @@ private:
 };
 
 /// Mean issues a cycle and queue of every unit that works, 0 to 1.
-json::Object getUtilization(const Program &program, const EntryProgram &entry) {
+json::Object getUtilization(const Target &target, const EntryProgram &entry) {
   std::map<UnitKind, uint64_t> issues;
   for (const QueueStream &queue : entry.queues) {
     for (const TimedInstruction &timed : queue.instructions) {
@@ -59,8 +59,8 @@ json::Object getUtilization(const Program &program, const EntryProgram &entry) {
   json::Object result;
   for (auto [kind, count] : issues) {
     uint64_t queues = 0;
-    for (unsigned q = 0; q < program.target.numQueues(); ++q) {
-      queues += program.target.queue(q).kind == kind;
+    for (unsigned q = 0; q < target.numQueues(); ++q) {
+      queues += target.queue(q).kind == kind;
     }
     result[llvm::StringRef(getUnitKindName(kind))] =
         double(count) / (double(queues) * double(std::max<uint64_t>(1, entry.header.cycles())));
@@ -87,23 +87,6 @@ json::Array getLayers(mlir::Operation *entry) {
   return layers;
 }
 
-json::Object getEntry(const Program &program, const EntryProgram &entry,
-                      mlir::Operation *op) {
-  int64_t instructions = 0, bytes = 0;
-  for (const QueueStream &queue : entry.queues) {
-    instructions += int64_t(queue.instructions.size());
-    bytes += int64_t(encodeQueue(program.target, queue).value_or(std::vector<uint8_t>()).size());
-  }
-  double bound = double(entry.header.lower_bound());
-  return json::Object{{"cycles", entry.header.cycles()},
-                      {"lower_bound", entry.header.lower_bound()},
-                      {"ratio", bound > 0 ? double(entry.header.cycles()) / bound : 0},
-                      {"instructions", instructions},
-                      {"instruction_bytes", bytes},
-                      {"utilization", getUtilization(program, entry)},
-                      {"layers", getLayers(op)}};
-}
-
 json::Object getCompile(const StageTimes &stages) {
   json::Array list;
   double total = 0;
@@ -120,19 +103,33 @@ json::Object getCompile(const StageTimes &stages) {
 
 } // namespace
 
-json::Object lpu::getStatistics(const Program &program, mlir::ModuleOp module,
+json::Object lpu::getEntryStatistics(const Target &target, const EntryProgram &entry,
+                                     const EncodedEntry &encoded, mlir::Operation *op) {
+  int64_t instructions = 0, bytes = 0;
+  for (const EncodedEntry::Queue &queue : encoded.queues) {
+    instructions += queue.instructions;
+    bytes += int64_t(queue.bytes.size());
+  }
+  double bound = double(entry.header.lower_bound());
+  return json::Object{{"cycles", entry.header.cycles()},
+                      {"lower_bound", entry.header.lower_bound()},
+                      {"ratio", bound > 0 ? double(entry.header.cycles()) / bound : 0},
+                      {"instructions", instructions},
+                      {"instruction_bytes", bytes},
+                      {"utilization", getUtilization(target, entry)},
+                      {"layers", getLayers(op)}};
+}
+
+json::Object lpu::getStatistics(const Program &program, json::Object entries,
                                 const StageTimes &stages) {
   MemoryUse memory(program.target);
   for (const ImageBytes &image : program.image) {
     memory.add(image.region);
   }
-  json::Object entries;
   for (const EntryProgram &entry : program.entries) {
     for (const ImageRegion &region : entry.header.scratch()) {
       memory.add(region);
     }
-    entries[entry.header.name()] =
-        getEntry(program, entry, module.lookupSymbol(entry.header.name()));
   }
   return json::Object{{"target", llvm::StringRef(program.target.name())},
                       {"chips", 1},

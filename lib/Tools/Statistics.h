@@ -11,8 +11,12 @@ namespace lpu {
 /// Name and seconds of what the compiler did, in order.
 using StageTimes = std::vector<std::pair<std::string, double>>;
 
-/// The JSON of `--stats` (docs/Compiler.md). `module` is at isa level.
-llvm::json::Object getStatistics(const Program &program, mlir::ModuleOp module,
+/// What `--stats` says of one entry (docs/Compiler.md); `op` is its `isa.entry`, queues or
+/// not.
+llvm::json::Object getEntryStatistics(const Target &target, const EntryProgram &entry,
+                                      const EncodedEntry &encoded, mlir::Operation *op);
+/// The JSON of `--stats`, of entries by name.
+llvm::json::Object getStatistics(const Program &program, llvm::json::Object entries,
                                  const StageTimes &stages);
 
 } // namespace lpu

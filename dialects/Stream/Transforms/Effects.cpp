@@ -22,7 +22,7 @@ mlir::stream::parseChains(ProgramOp program, const Target &target) {
       if (failed(queue)) {
         return failure();
       }
-      chains.back().issues.push_back({op, *queue, getInstruction(op, target)});
+      chains.back().issues.push_back({op, *queue});
     }
   }
   return chains;
@@ -74,9 +74,9 @@ Cell getCell(Kind kind, uint64_t unit, uint64_t index) {
 /// The effects of one issue under its Repeat.
 class Effects {
 public:
-  Effects(const Target &target, ParsedIssue &issue,
+  Effects(const Target &target, ParsedIssue &issue, const Instruction &in,
           llvm::function_ref<void(const Effect &)> add)
-      : target(target), queue(issue.queue), in(issue.instruction),
+      : target(target), queue(issue.queue), in(in),
         offset(issue.getOffset()), anyAlu(issue.isAnyAlu()), add(add) {}
 
   void run() {
@@ -210,11 +210,14 @@ public:
                               llvm::BitVector(target.wordsPerBank())) {
     for (ParsedChain &chain : chains) {
       for (ParsedIssue &issue : chain.issues) {
-        if (issue.instruction.opcode != Opcode::Mem ||
-            issue.instruction.get("w") == 0) {
+        if (issue.queue.kind != ::lpu::UnitKind::Mem) {
           continue;
         }
-        forEachEffect(target, issue, [&](const Effect &effect) {
+        Instruction in = issue.getInstruction();
+        if (in.get("w") == 0) {
+          continue;
+        }
+        forEachEffect(target, issue, in, [&](const Effect &effect) {
           if (effect.isWrite && contains(effect.cell, true)) {
             banks[getBank(effect.cell)].set(getWord(effect.cell));
           }
@@ -303,12 +306,12 @@ private:
   Accesses getAccesses(ParsedChain &chain) {
     Accesses accesses;
     for (ParsedIssue &issue : chain.issues) {
-      bool isMem = issue.instruction.opcode == Opcode::Mem;
-      if (isMem && issue.instruction.get("w") == 0 &&
-          !written.mayRead(issue.instruction, issue.queue)) {
+      Instruction in = issue.getInstruction();
+      bool isMem = in.opcode == Opcode::Mem;
+      if (isMem && in.get("w") == 0 && !written.mayRead(in, issue.queue)) {
         continue;
       }
-      forEachEffect(target, issue, [&](const Effect &effect) {
+      forEachEffect(target, issue, in, [&](const Effect &effect) {
         if (!isMem || written.contains(effect.cell)) {
           accesses[effect.cell].add(effect);
         }
@@ -360,8 +363,9 @@ private:
 } // namespace
 
 void mlir::stream::forEachEffect(const Target &target, ParsedIssue &issue,
+                                 const Instruction &in,
                                  llvm::function_ref<void(const Effect &)> add) {
-  Effects(target, issue, add).run();
+  Effects(target, issue, in, add).run();
 }
 
 std::vector<Dependence>

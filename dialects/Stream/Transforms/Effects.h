@@ -7,12 +7,13 @@
 
 namespace mlir::stream {
 
-/// An issue with its instruction and queue, read from the attributes once.
+/// An issue with its queue.
 struct ParsedIssue {
   IssueOp op;
   ::lpu::QueueId queue; ///< ALU 0 where the ALU is not chosen
-  ::lpu::Instruction instruction;
 
+  /// Without what a schedule decides.
+  ::lpu::Instruction getInstruction() { return op.getInstruction().unpack(); }
   bool isAnyAlu() { return op.getQueue() == "vxm.*"; }
   int64_t getOffset() { return op.getOffset(); }
 };
@@ -37,11 +38,12 @@ struct Effect {
   int64_t cycle; ///< relative to the chain's start
 };
 
-/// Calls `add` for every access of `issue` under its Repeat: SRAM words (M2, M4,
+/// Calls `add` for every access of `issue`, whose instruction is `in`, under its Repeat: SRAM words (M2, M4,
 /// M5: a mapped part may touch its whole window), the weight buffer and
 /// installed array of every plane of the gang (X1 to X6), accumulators (X9,
 /// X10), the register of an ALU that the program names (V8).
 void forEachEffect(const ::lpu::Target &target, ParsedIssue &issue,
+                   const ::lpu::Instruction &in,
                    llvm::function_ref<void(const Effect &)> add);
 
 /// Planes that an MXM instruction of `format` on the queues of `plane` uses: the

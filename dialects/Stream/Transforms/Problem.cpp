@@ -47,7 +47,8 @@ FailureOr<ProgramProblem> ProgramProblem::create(ProgramOp program,
     for (ParsedIssue &issue : chain.issues) {
       bool fromOutside = false;
       result.parsed[issue.op] = &issue;
-      if (usesRegister(issue.instruction, fromOutside) && !issue.isAnyAlu()) {
+      if (issue.queue.kind == UnitKind::Vxm && !issue.isAnyAlu() &&
+          usesRegister(issue.getInstruction(), fromOutside)) {
         result.registerAlus |= uint64_t(1) << issue.queue.index;
       }
     }
@@ -75,12 +76,12 @@ LogicalResult ProgramProblem::addChain(ParsedChain &parsedChain) {
     if (unit != UnitKind::MxmWeights && unit != UnitKind::MxmActivations) {
       continue;
     }
-    for (unsigned plane : getGang(target, issue.queue.index,
-                                  issue.instruction.get("format"))) {
+    ::lpu::Instruction instruction = issue.getInstruction();
+    for (unsigned plane : getGang(target, issue.queue.index, instruction.get("format"))) {
       if (plane != issue.queue.index) {
         scheduling::ChainIssue idle;
         idle.queue = int(target.queueNumber({unit, uint16_t(plane)}));
-        idle.cycles = getProgression(issue.instruction.repeat, issue.getOffset());
+        idle.cycles = getProgression(instruction.repeat, issue.getOffset());
         chain.issues.push_back(idle);
       }
     }
@@ -112,12 +113,13 @@ LogicalResult ProgramProblem::addIssue(scheduling::Chain &chain,
   scheduling::ChainIssue planned;
   planned.queue = issue.isAnyAlu() ? scheduling::kAnyAlu
                                    : int(target.queueNumber(issue.queue));
-  planned.cycles = getProgression(issue.instruction.repeat, issue.getOffset());
+  ::lpu::Instruction instruction = issue.getInstruction();
+  planned.cycles = getProgression(instruction.repeat, issue.getOffset());
   if (unit == UnitKind::Vxm) {
-    planned.aluLatency = target.latency(issue.instruction);
+    planned.aluLatency = target.latency(instruction);
   }
   bool fromOutside = false;
-  if (usesRegister(issue.instruction, fromOutside) && issue.isAnyAlu()) {
+  if (issue.isAnyAlu() && usesRegister(instruction, fromOutside)) {
     if (fromOutside) {
       return issue.op.emitOpError("expected a named ALU: its register is loaded by "
                                   "another instruction");
@@ -147,13 +149,13 @@ LogicalResult ProgramProblem::addFlow(scheduling::Chain &chain, Value root) {
   for (Producer producer : getProducers(root)) {
     ParsedIssue &issue = *parsed.lookup(producer.issue);
     OpResult result = issue.op->getResult(producer.result);
-    std::vector<OperandInfo> results =
-        ::lpu::getResults(target, issue.queue, issue.instruction);
+    ::lpu::Instruction instruction = issue.getInstruction();
+    std::vector<OperandInfo> results = ::lpu::getResults(target, issue.queue, instruction);
     scheduling::FlowDrive drive;
     drive.id = unsigned(producer.offset);
     drive.width = cast<FlowType>(result.getType()).getWidth();
     drive.cycles =
-        getProgression(issue.instruction.repeat,
+        getProgression(instruction.repeat,
                        issue.getOffset() + results[producer.result].offset);
     drive.column = int32_t(target.column(issue.queue));
     drive.reach = getReach(getReach, result, drive.column + sign);

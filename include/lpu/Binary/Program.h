@@ -66,10 +66,28 @@ absl::StatusOr<std::vector<uint8_t>> encodeQueue(const Target &target,
 absl::StatusOr<QueueStream> decodeQueue(const Target &target, QueueId queue,
                                         std::span<const uint8_t> bytes);
 
+/// One entry as the file has it: a tenth of the memory.
+struct EncodedEntry {
+  struct Queue {
+    uint32_t number = 0, instructions = 0;
+    std::vector<uint8_t> bytes;
+  };
+  Entry header; ///< queues and segments unset
+  std::vector<Queue> queues;
+  std::vector<uint8_t> intent;
+  uint64_t intentRecords = 0;
+};
+/// Errors: those of encodeQueue.
+absl::StatusOr<EncodedEntry> encodeEntry(const Target &target, const EntryProgram &entry);
+
 /// Writes `program` to `path`: into a temporary file beside it, synced, then
 /// renamed, so that `path` is either whole or untouched. Equal programs give
 /// equal bytes.
 absl::Status writeProgram(const Program &program, const std::string &path);
+/// The same with entries that were checked and encoded before; those of `program` are not
+/// looked at.
+absl::Status writeProgram(const Program &program, std::span<const EncodedEntry> entries,
+                          const std::string &path);
 /// Maps and checks a binary: magic, version, checksums, sizes, every
 /// structural rule. Messages name the file and the damaged part.
 absl::StatusOr<Program> readProgram(const std::string &path);
@@ -77,6 +95,8 @@ absl::StatusOr<Program> readProgram(const std::string &path);
 /// Structural checks that need no data and no timing: field ranges, streams,
 /// words and tables inside the target, queues of the right unit.
 absl::Status checkProgram(const Program &program);
+/// Those of one entry, of `program` or not.
+absl::Status checkEntry(const Program &program, const EntryProgram &entry);
 
 } // namespace lpu
 

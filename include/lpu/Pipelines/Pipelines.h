@@ -21,6 +21,11 @@ struct PipelineOptions {
 /// module carries `lpu.target` from the kernel level on.
 void addPassesTo(Level level, mlir::OpPassManager &manager,
                  const PipelineOptions &options = {});
+/// The way from the kernel level to the isa level in two parts, of which the second takes
+/// one entry at a time: a module at kernel level -> the same with its buffers placed and
+/// its words of SRAM emitted; and a module of one such entry -> the isa level.
+void addPlacementPasses(mlir::OpPassManager &manager);
+void addEntryPasses(mlir::OpPassManager &manager);
 /// Registers `lpu-to-tensor`, `lpu-to-stream` and `lpu-to-isa`
 /// for lpu-opt: each from the level above.
 void registerPipelines();

@@ -189,6 +189,10 @@ inline const AccumulatorTile &getVector(const std::vector<TileSums> &tiles, int6
 /// Where the weights of `op` lie, one stripe a plane that works on it.
 llvm::SmallVector<mlir::lpu::Stripe> getStripes(mlir::lpu::ContractOp op);
 
+/// The number of `table` among the module's, added where it is new. Lanes past
+/// its end stay.
+int64_t getTable(mlir::ModuleOp module, llvm::ArrayRef<int64_t> table, const Target &target);
+
 /// Copies of `buffer` in SRAM, from the operation that makes it.
 llvm::SmallVector<mlir::lpu::Placement> getPlacements(mlir::Value buffer);
 

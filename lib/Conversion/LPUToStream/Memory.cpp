@@ -58,6 +58,7 @@ public:
         result = contract.getTiles() ? success() : emitWeights(contract);
       } else if (isa<mlir::lpu::PermuteOp, mlir::lpu::GatherRowsOp>(op)) {
         emitComputed(op, op.getResult(0));
+        emitLaneTable(op);
       } else if (auto integers = dyn_cast<mlir::lpu::IntegerInputOp>(op)) {
         result = emitIntegers(integers);
       } else if (auto derived = dyn_cast<mlir::lpu::DeriveOp>(op)) {
@@ -108,6 +109,14 @@ private:
       for (const auto &byte : copy) {
         scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + count});
       }
+    }
+  }
+
+  /// Entries share the tables of the SXM, too.
+  void emitLaneTable(Operation &op) {
+    auto permute = dyn_cast<mlir::lpu::PermuteOp>(op);
+    if (permute && permute.getTable().size() <= target.lanes()) {
+      getTable(op.getParentOfType<ModuleOp>(), permute.getTable(), target);
     }
   }
 

@@ -11,9 +11,8 @@ using mlir::lpu::Placement;
 using mlir::lpu::Stripe;
 using mlir::stream::stringifyDirection;
 
-/// The number of `table` among the module's, added where it is new. Lanes past
-/// its end stay.
-static int64_t getTable(ModuleOp module, ArrayRef<int64_t> table, const Target &target) {
+namespace lpu::stream_lowering {
+int64_t getTable(ModuleOp module, ArrayRef<int64_t> table, const Target &target) {
   SmallVector<int64_t> full(table);
   for (int64_t lane = int64_t(full.size()); lane < int64_t(target.lanes()); ++lane) {
     full.push_back(lane);
@@ -37,6 +36,7 @@ static int64_t getTable(ModuleOp module, ArrayRef<int64_t> table, const Target &
   }
   return number;
 }
+} // namespace lpu::stream_lowering
 
 // One byte plane after another, some rows at a time: slice -> SXM -> slice, one word a
 // cycle.

@@ -24,5 +24,5 @@ assert sram["by_kind"]["weights"] == program.memory["weights"]
 assert max(sram["by_kind"].values()) < sram["used"] <= sum(sram["by_kind"].values())
 compile = stats["compile"]
 assert abs(compile["seconds"] - sum(stage["seconds"] for stage in compile["stages"])) < 1e-9
-assert {"level stream", "verify"} < {stage["name"] for stage in compile["stages"]}
+assert {"place", "schedule and verify"} < {stage["name"] for stage in compile["stages"]}
 assert compile["peak_rss_bytes"] > 1 << 20
