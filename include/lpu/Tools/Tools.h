@@ -14,6 +14,8 @@ int runHost(int argc, char **argv);
 int runOpt(int argc, char **argv);
 int runCompile(int argc, char **argv);
 int runTranslate(int argc, char **argv);
+int runReduce(int argc, char **argv);
+int runLspServer(int argc, char **argv);
 
 } // namespace lpu
 
