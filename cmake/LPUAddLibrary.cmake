@@ -1,7 +1,8 @@
 # lpu_add_library(<name> SOURCES <file>... [LINK <library>...] [PROTOS <file>...])
 #
 # Adds the static library LPU<name>. Files in PROTOS are paths of .proto files
-# below include/; their generated headers are included by the same path.
+# below include/; their generated headers are included by the same path. It is
+# installed (LPUInstall.cmake) unless LPU_LIBRARIES_ARE_INTERNAL is set.
 function(lpu_add_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PROTOS" ${ARGN})
   set(generated)
@@ -22,4 +23,7 @@ function(lpu_add_library name)
     set_source_files_properties(${generated} PROPERTIES COMPILE_OPTIONS -w)
   endif()
   target_link_libraries(LPU${name} PUBLIC ${ARG_LINK})
+  if(NOT LPU_LIBRARIES_ARE_INTERNAL)
+    set_property(GLOBAL APPEND PROPERTY LPU_RUNTIME_LIBRARIES LPU${name})
+  endif()
 endfunction()

@@ -10,6 +10,9 @@ config.excludes = ["Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.lpu_build_dir, "test")
 config.environment["PATH"] = os.pathsep.join(
-    [os.path.join(config.lpu_build_dir, "bin"), config.llvm_tools_dir, os.environ["PATH"]]
+    [os.path.join(config.lpu_build_dir, "bin"), config.llvm_tools_dir,
+     os.path.dirname(config.python), os.environ["PATH"]]
 )
 config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%build", config.lpu_build_dir))
+config.substitutions.append(("%cxx", config.cxx))

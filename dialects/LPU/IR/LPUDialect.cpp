@@ -17,15 +17,6 @@ void LPUDialect::initialize() {
   registerKernelLevel();
 }
 
-#ifdef LPU_NO_KERNEL_LEVEL
-void LPUDialect::registerKernelLevel() {}
-Type LPUDialect::parseType(DialectAsmParser &parser) const {
-  parser.emitError(parser.getNameLoc(), "the lpu dialect has no types");
-  return {};
-}
-void LPUDialect::printType(Type, DialectAsmPrinter &) const {}
-#endif
-
 /// The state attributes of a function pair up: every state of a result is the
 /// state of exactly one argument of the same type, and the other way around.
 static LogicalResult verifyState(FunctionOpInterface function, StringAttr state) {
