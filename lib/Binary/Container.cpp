@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lpu/Binary/Program.h"
+#include "lpu/Support/AtomicFile.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -161,82 +162,6 @@ std::string layOut(ProgramHeader &header, const SegmentTable &table) {
     start = needed;
   }
 }
-
-/// A file that appears under its name only when it is whole. Where the file system
-/// can, it has no name before that, so that nothing stays of a killed process.
-class AtomicFile {
-public:
-  explicit AtomicFile(const std::string &path)
-      : path(path), temporary(absl::StrCat(path, ".tmp.", getpid())) {
-    std::string folder = path.substr(0, path.rfind('/') + 1);
-    fd = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
-    isNamed = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
-    if (isNamed) {
-      fd = open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-    }
-    if (fd < 0) {
-      status = error("cannot create");
-    }
-  }
-  ~AtomicFile() {
-    if (fd >= 0) {
-      close(fd);
-    }
-    if (isNamed) {
-      unlink(temporary.c_str());
-    }
-  }
-  void write(const void *data, size_t size) {
-    const char *bytes = static_cast<const char *>(data);
-    while (status.ok() && size > 0) {
-      ssize_t done = ::write(fd, bytes, size);
-      if (done < 0 && errno == EINTR) {
-        continue;
-      }
-      if (done <= 0) {
-        status = error("cannot write");
-        return;
-      }
-      bytes += done;
-      size -= size_t(done);
-      position += size_t(done);
-    }
-  }
-  void padTo(size_t offset) {
-    static const char zeros[kPage] = {};
-    while (status.ok() && position < offset) {
-      write(zeros, std::min(kPage, offset - position));
-    }
-  }
-  absl::Status commit() {
-    if (status.ok() && fsync(fd) != 0) {
-      status = error("cannot write");
-    }
-    if (status.ok() && !isNamed) {
-      std::string open = absl::StrCat("/proc/self/fd/", fd);
-      unlink(temporary.c_str()); // of a dead process of the same number
-      isNamed = linkat(AT_FDCWD, open.c_str(), AT_FDCWD, temporary.c_str(),
-                       AT_SYMLINK_FOLLOW) == 0;
-      status = isNamed ? status : error("cannot create");
-    }
-    if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
-      status = error("cannot create");
-    }
-    isNamed &= !status.ok();
-    return status;
-  }
-
-private:
-  absl::Status error(const char *what) {
-    return absl::UnavailableError(
-        absl::StrCat(path, ": ", what, ": ", std::strerror(errno)));
-  }
-  std::string path, temporary;
-  int fd;
-  bool isNamed = false; ///< `temporary` is there
-  size_t position = 0;
-  absl::Status status;
-};
 
 /// A read-only map of a whole file.
 struct MappedFile {
