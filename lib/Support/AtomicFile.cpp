@@ -6,12 +6,22 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lpu {
 
 AtomicFile::AtomicFile(const std::string &path)
     : path(path), temporary(absl::StrCat(path, ".tmp.", getpid())) {
+  struct stat info;
+  isDirect = stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+  if (isDirect) {
+    fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+      status = error("cannot write");
+    }
+    return;
+  }
   std::string folder = path.substr(0, path.rfind('/') + 1);
   fd = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
   isNamed = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
@@ -57,7 +67,7 @@ void AtomicFile::padTo(size_t offset) {
 }
 
 absl::Status AtomicFile::prepare() {
-  if (isPrepared || !status.ok()) {
+  if (isPrepared || isDirect || !status.ok()) {
     return status;
   }
   if (fsync(fd) != 0) {
@@ -75,7 +85,7 @@ absl::Status AtomicFile::prepare() {
 }
 
 absl::Status AtomicFile::commit() {
-  if (prepare().ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+  if (prepare().ok() && !isDirect && rename(temporary.c_str(), path.c_str()) != 0) {
     status = error("cannot create");
   }
   isNamed &= !status.ok();

@@ -1,5 +1,6 @@
 //===- Npy.cpp - NumPy's .npy files ---------------------------------------===//
 #include "lpu/Support/Npy.h"
+#include "lpu/Support/AtomicFile.h"
 #include "absl/strings/str_cat.h"
 #include <cerrno>
 #include <cstring>
@@ -169,17 +170,11 @@ absl::Status lpu::writeNpy(const NpyArray &array, const std::string &path) {
   size_t total = (10 + header.size() + 1 + 63) / 64 * 64;
   header.append(total - 10 - header.size() - 1, ' ');
   header += '\n';
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  AtomicFile file(path);
   char start[4] = {1, 0, char(header.size() & 255), char(header.size() >> 8)};
   file.write(kMagic.data(), kMagic.size());
   file.write(start, 4);
-  file.write(header.data(), std::streamsize(header.size()));
-  file.write(reinterpret_cast<const char *>(array.bytes.data()),
-             std::streamsize(array.bytes.size()));
-  file.close();
-  if (!file) {
-    return absl::UnavailableError(
-        absl::StrCat(path, ": cannot write: ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
+  file.write(header.data(), header.size());
+  file.write(array.bytes.data(), array.bytes.size());
+  return file.commit();
 }

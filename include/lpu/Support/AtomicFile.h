@@ -10,7 +10,8 @@ namespace lpu {
 
 /// A file that appears under its name only when it is whole; what was there before
 /// stays until then. Where the file system can, it has no name before that, so that
-/// nothing stays of a killed process. An error stays until commit() returns it, with
+/// nothing stays of a killed process. What is no regular file, such as /dev/null, is
+/// written to as it is. An error stays until commit() returns it, with
 /// the path.
 class AtomicFile {
 public:
@@ -31,7 +32,8 @@ private:
   absl::Status error(const char *what);
   std::string path, temporary;
   int fd;
-  bool isNamed = false; ///< `temporary` is there
+  bool isNamed = false;  ///< `temporary` is there
+  bool isDirect = false; ///< `path` is no regular file
   bool isPrepared = false;
   size_t position = 0;
   absl::Status status;
