@@ -2,9 +2,9 @@
 
 #include "Constants.h"
 #include "lpu/Host/Host.h"
+#include "lpu/Support/Quantization.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -37,26 +37,16 @@ NpyArray makeZeros(RankedTensorType type) {
 }
 
 /// The value that lpu.weight has with `int8_axis`.
-static std::vector<uint8_t> quantize(RankedTensorType type, int64_t axis, const uint8_t *data) {
-  size_t count = size_t(type.getNumElements()), inner = 1;
-  size_t size = size_t(type.getDimSize(axis));
-  for (int64_t d = axis + 1; d < type.getRank(); ++d) {
-    inner *= size_t(type.getDimSize(d));
+static absl::StatusOr<std::vector<uint8_t>> quantize(RankedTensorType type, int64_t axis,
+                                                     const uint8_t *data) {
+  std::vector<float> values(size_t(type.getNumElements()));
+  std::memcpy(values.data(), data, values.size() * sizeof(float));
+  absl::StatusOr<Int8Tensor> tensor = quantizeInt8(values, type.getShape(), axis);
+  if (!tensor.ok()) {
+    return tensor.status();
   }
-  std::vector<float> values(count), scales(size, 0);
-  std::memcpy(values.data(), data, count * sizeof(float));
-  for (size_t i = 0; i < count; ++i) {
-    float &scale = scales[i / inner % size];
-    scale = std::max(scale, std::fabs(values[i]));
-  }
-  for (float &scale : scales) {
-    scale = scale == 0 ? 1 : scale / 127;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    float scale = scales[i / inner % size];
-    values[i] = std::clamp(std::nearbyint(values[i] / scale), -127.0f, 127.0f) * scale;
-  }
-  std::vector<uint8_t> bytes(count * sizeof(float));
+  values = dequantizeInt8(*tensor, type.getShape(), axis);
+  std::vector<uint8_t> bytes(values.size() * sizeof(float));
   std::memcpy(bytes.data(), values.data(), bytes.size());
   return bytes;
 }
@@ -114,7 +104,11 @@ FailureOr<Constant> getConstant(Operation *op, mlir::onnx::WeightFiles &files) {
   }
   const uint8_t *data = constant.data ? constant.data : constant.owned.data();
   if (weight && weight.getInt8Axis()) {
-    constant = {nullptr, quantize(type, int64_t(*weight.getInt8Axis()), data)};
+    auto quantized = quantize(type, int64_t(*weight.getInt8Axis()), data);
+    if (!quantized.ok()) {
+      return op->emitError(std::string(quantized.status().message()));
+    }
+    constant = {nullptr, std::move(*quantized)};
   } else if (reinterpret_cast<uintptr_t>(data) % ((type.getElementTypeBitWidth() + 7) / 8)) {
     // A model's own file may hold them anywhere; kernels want them aligned.
     constant = {nullptr, std::vector<uint8_t>(data, data + *size)};

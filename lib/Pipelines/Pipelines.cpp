@@ -37,6 +37,9 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(createONNXToLPUPass());
     // The layers of a model repeat work on its inputs, such as rows of tables.
     manager.addNestedPass<func::FuncOp>(createCSEPass());
+    if (options.int8Weights) {
+      manager.addNestedPass<func::FuncOp>(mlir::lpu::createQuantizeWeightsPass());
+    }
     break;
   case Level::Kernel:
     manager.addPass(createTensorToKernelPass(options.kernels));

@@ -341,6 +341,7 @@ std::optional<lpu::PipelineOptions> parseFormats() {
     fail("--kv: expected fp16, got " + kvFormat);
     return std::nullopt;
   }
+  options.int8Weights = true;
   options.kernels.limbs = *limbs;
   options.kernels.activationMax = activationMax;
   return options;

@@ -34,4 +34,19 @@ def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 
+def QuantizeWeightsPass : Pass<"lpu-quantize-weights", "::mlir::func::FuncOp"> {
+  let summary = "keep the constant matrices of products in int8";
+  let description = [{
+    Input: an entry at tensor level. Output: an f32 `lpu.weight` that is the right
+    matrix of a product, as it is or transposed, has `int8_axis`: one scale a column
+    of that product. Its value is the quantised one for all its users. Where products
+    take it both ways, it is there twice, once for each axis.
+
+    ```mlir
+    %w = lpu.weight "w" dense<1.0> : tensor<2x4xf32> {int8_axis = 1 : i64} : tensor<2x4xf32>
+    %y = linalg.matmul ins(%x, %w : tensor<3x2xf32>, tensor<2x4xf32>) ...
+    ```
+  }];
+}
+
 #endif // LPU_TRANSFORMS_PASSES_TD

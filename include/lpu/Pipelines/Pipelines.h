@@ -16,6 +16,8 @@ llvm::StringRef getLevelName(Level level);
 
 struct PipelineOptions {
   KernelOptions kernels;
+  /// Constant matrices of products in int8, from the tensor level on.
+  bool int8Weights = false;
 };
 /// Adds the passes that take a module from the level above to `level`; the
 /// module carries `lpu.target` from the kernel level on.

@@ -134,9 +134,15 @@ private:
               .getResult());
       weight.erase();
     } else if (auto constant = dyn_cast<mlir::onnx::ConstantOp>(op)) {
+      // A matrix keeps its name: it may become a weight in int8.
+      bool isMatrix = constant.getType().getRank() == 2 &&
+                      constant.getType().getElementType().isF32();
+      auto value = cast<TypedAttr>(constant.getValue());
       constant.replaceAllUsesWith(
-          arith::ConstantOp::create(builder, cast<TypedAttr>(constant.getValue()))
-              .getResult());
+          isMatrix ? mlir::lpu::WeightOp::create(builder, constant.getType(),
+                                                 constant.getNameAttr(), value, IntegerAttr())
+                         .getResult()
+                   : arith::ConstantOp::create(builder, value).getResult());
       constant.erase();
     } else if (auto node = dyn_cast<NodeOp>(op)) {
       std::string reason = ::lpu::whyNotConvertible(node);

@@ -152,16 +152,20 @@ LogicalResult EntryConverter::convertGather(ImplicitLocOpBuilder &b, GatherOp op
   if (Value computed = values.lookup(op.getTable())) {
     return convertComputedGather(b, op, computed);
   }
+  bool isRows = type.getRank() == 2 && op.getAxis() == 0;
   auto quantized = ::lpu::tensor_lowering::getQuantizedTensor(op.getTable(), files);
-  auto data = ::lpu::tensor_lowering::getConstant(op.getTable(), files);
-  if (failed(quantized) || failed(data)) {
+  if (failed(quantized)) {
     return failure();
   }
-  if ((!*quantized && !*data) || type.getRank() != 2 || op.getAxis() != 0) {
-    return op.emitOpError("expected rows of a constant matrix: no other kernel yet");
-  }
-  if (*quantized) {
+  if (isRows && *quantized) {
     return convertQuantizedGather(b, op, **quantized);
+  }
+  auto data = ::lpu::tensor_lowering::getConstant(op.getTable(), files);
+  if (failed(data)) {
+    return failure();
+  }
+  if (!isRows || !*data) {
+    return op.emitOpError("expected rows of a constant matrix: no other kernel yet");
   }
   Value constants = table<float>(b, **data, buffer(getExtent(type), Format::F32));
   FailureOr<Value> rows = gatherRows(b, constants, op.getIndices(), op);

@@ -23,7 +23,6 @@ using ::lpu::tensor_lowering::getExtent;
 using ::lpu::tensor_lowering::getFormat;
 using ::lpu::tensor_lowering::getLevels;
 using ::lpu::tensor_lowering::Layout;
-using ::lpu::tensor_lowering::QuantizedMatrix;
 
 namespace lpu::tensor_lowering {
 Extent getExtent(Type type) {
@@ -189,7 +188,7 @@ LogicalResult EntryConverter::convertReshape(Operation *op) {
 }
 
 LogicalResult EntryConverter::convertMatmul(ImplicitLocOpBuilder &b, linalg::MatmulOp op) {
-  FailureOr<std::optional<QuantizedMatrix>> matrix =
+  FailureOr<std::optional<::lpu::Int8Tensor>> matrix =
       ::lpu::tensor_lowering::getQuantizedMatrix(op.getInputs()[1], files);
   if (failed(matrix)) {
     return failure();
@@ -206,7 +205,7 @@ LogicalResult EntryConverter::convertMatmul(ImplicitLocOpBuilder &b, linalg::Mat
   Extent shape = getExtent(op.getInputs()[1].getType());
   Extent result = getExtent(op.getResult(0).getType());
   Layout from = layouts[op.getInputs()[0]], to = layouts[op.getResult(0)];
-  QuantizedMatrix ordered = std::move(**matrix);
+  ::lpu::Int8Tensor ordered = std::move(**matrix);
   if (!from.isPlain() || !to.isPlain()) {
     ordered.values = from.permuteRows<int8_t>(ordered.values, shape.columns);
     ordered.values = to.permuteColumns<int8_t>(ordered.values);

@@ -4,7 +4,6 @@
 #include "LPU/IR/LPUTensorOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -28,22 +27,56 @@ static FailureOr<std::vector<float>> readValues(Operation *op, Attribute value,
   return std::vector<float>(dense.value_begin<float>(), dense.value_end<float>());
 }
 
-namespace lpu::tensor_lowering {
-FailureOr<std::optional<std::vector<float>>>
-getConstant(Value value, mlir::onnx::WeightFiles &files) {
+/// What a constant holds; null when `value` is computed.
+static Attribute getAttribute(Value value) {
   Operation *op = value.getDefiningOp();
-  Attribute attribute;
   if (auto weight = dyn_cast_or_null<mlir::lpu::WeightOp>(op)) {
-    attribute = weight.getValue();
-  } else if (auto constant = dyn_cast_or_null<arith::ConstantOp>(op)) {
-    attribute = constant.getValue();
-  } else {
-    return std::optional<std::vector<float>>();
+    return weight.getValue();
   }
+  auto constant = dyn_cast_or_null<arith::ConstantOp>(op);
+  return constant ? constant.getValue() : Attribute();
+}
+
+/// The f32 values of a constant as the model has them, not quantised.
+static FailureOr<std::vector<float>> readFloats(Value value, mlir::onnx::WeightFiles &files) {
+  Operation *op = value.getDefiningOp();
   if (!cast<ShapedType>(value.getType()).getElementType().isF32()) {
     return op->emitError("expected f32 elements, got ") << value.getType();
   }
-  FailureOr<std::vector<float>> values = readValues(op, attribute, files);
+  return readValues(op, getAttribute(value), files);
+}
+
+/// A constant matrix or tensor in int8.
+static FailureOr<::lpu::Int8Tensor> quantize(Value value, int64_t axis,
+                                             mlir::onnx::WeightFiles &files) {
+  FailureOr<std::vector<float>> values = readFloats(value, files);
+  if (failed(values)) {
+    return failure();
+  }
+  auto tensor = ::lpu::quantizeInt8(*values, cast<ShapedType>(value.getType()).getShape(), axis);
+  if (!tensor.ok()) {
+    return value.getDefiningOp()->emitError(std::string(tensor.status().message()));
+  }
+  return std::move(*tensor);
+}
+
+namespace lpu::tensor_lowering {
+FailureOr<std::optional<std::vector<float>>>
+getConstant(Value value, mlir::onnx::WeightFiles &files) {
+  if (!getAttribute(value)) {
+    return std::optional<std::vector<float>>();
+  }
+  auto weight = value.getDefiningOp<mlir::lpu::WeightOp>();
+  if (weight && weight.getInt8Axis()) {
+    int64_t axis = int64_t(*weight.getInt8Axis());
+    FailureOr<::lpu::Int8Tensor> tensor = quantize(value, axis, files);
+    if (failed(tensor)) {
+      return failure();
+    }
+    return std::optional(
+        ::lpu::dequantizeInt8(*tensor, weight.getResult().getType().getShape(), axis));
+  }
+  FailureOr<std::vector<float>> values = readFloats(value, files);
   if (failed(values)) {
     return failure();
   }
@@ -51,42 +84,11 @@ getConstant(Value value, mlir::onnx::WeightFiles &files) {
 }
 } // namespace lpu::tensor_lowering
 
-namespace lpu::tensor_lowering {
-QuantizedMatrix quantizeColumns(ArrayRef<float> matrix,
-                                                      int64_t rows, int64_t columns) {
-  QuantizedMatrix result;
-  result.values.resize(size_t(rows * columns));
-  result.scales.assign(size_t(columns), 0);
-  for (int64_t k = 0; k < rows; ++k) {
-    for (int64_t n = 0; n < columns; ++n) {
-      float &largest = result.scales[size_t(n)];
-      largest = std::max(largest, std::fabs(matrix[size_t(k * columns + n)]));
-    }
-  }
-  for (float &scale : result.scales) {
-    scale = scale == 0 ? 1 : scale / 127;
-  }
-  for (int64_t k = 0; k < rows; ++k) {
-    for (int64_t n = 0; n < columns; ++n) {
-      size_t at = size_t(k * columns + n);
-      result.values[at] =
-          int8_t(std::nearbyint(matrix[at] / result.scales[size_t(n)]));
-    }
-  }
-  return result;
-}
-} // namespace lpu::tensor_lowering
-
 /// The bytes of an int8 constant.
 static FailureOr<std::vector<int8_t>> readInt8(Value value,
                                                mlir::onnx::WeightFiles &files) {
   Operation *op = value.getDefiningOp();
-  Attribute attribute;
-  if (auto weight = dyn_cast_or_null<mlir::lpu::WeightOp>(op)) {
-    attribute = weight.getValue();
-  } else if (auto constant = dyn_cast_or_null<arith::ConstantOp>(op)) {
-    attribute = constant.getValue();
-  }
+  Attribute attribute = getAttribute(value);
   if (auto reference = dyn_cast_or_null<mlir::onnx::WeightRefAttr>(attribute)) {
     auto bytes = files.getBytes(reference);
     if (!bytes) {
@@ -115,6 +117,16 @@ static std::vector<T> transpose(ArrayRef<T> values, int64_t rows, int64_t column
 namespace lpu::tensor_lowering {
 FailureOr<std::optional<QuantizedTensor>>
 getQuantizedTensor(Value value, mlir::onnx::WeightFiles &files) {
+  auto weight = value.getDefiningOp<mlir::lpu::WeightOp>();
+  if (weight && weight.getInt8Axis()) {
+    int64_t axis = int64_t(*weight.getInt8Axis());
+    FailureOr<::lpu::Int8Tensor> tensor = quantize(value, axis, files);
+    if (failed(tensor)) {
+      return failure();
+    }
+    return std::optional(
+        QuantizedTensor{std::move(tensor->values), std::move(tensor->scales), axis});
+  }
   auto op = value.getDefiningOp<mlir::lpu::DequantizeOp>();
   if (!op) {
     return std::optional<QuantizedTensor>();
@@ -132,44 +144,40 @@ getQuantizedTensor(Value value, mlir::onnx::WeightFiles &files) {
   return std::optional(std::move(tensor));
 }
 
-FailureOr<std::optional<QuantizedMatrix>>
+FailureOr<std::optional<::lpu::Int8Tensor>>
 getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
-  auto type = cast<RankedTensorType>(value.getType());
   auto turned = value.getDefiningOp<linalg::TransposeOp>();
   Value source = turned ? turned.getInput() : value;
+  auto type = cast<RankedTensorType>(source.getType());
   if (turned && type.getRank() != 2) {
     return turned.emitOpError("expected a constant matrix");
   }
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-  if (auto op = source.getDefiningOp<mlir::lpu::DequantizeOp>()) {
-    FailureOr<std::optional<std::vector<float>>> scales =
-        getConstant(op.getScale(), files);
-    FailureOr<std::vector<int8_t>> values = readInt8(op.getSource(), files);
-    if (failed(scales) || failed(values) || !*scales) {
-      return op.emitError("expected constant integers and scales");
-    }
-    QuantizedMatrix matrix{std::move(*values), std::move(**scales)};
-    if (turned) {
-      matrix.values = transpose<int8_t>(matrix.values, columns, rows);
-    }
-    if (matrix.scales.size() == 1) {
-      matrix.scales.resize(size_t(columns), matrix.scales.front());
-    } else if (op.getAxis() != (turned ? 0 : 1)) {
-      return op.emitError("expected one scale a column of the matrix");
-    }
-    return std::optional(std::move(matrix));
-  }
-  FailureOr<std::optional<std::vector<float>>> values = getConstant(source, files);
-  if (failed(values)) {
+  int64_t columns = turned ? turned.getPermutation()[1] : 1;
+  FailureOr<std::optional<QuantizedTensor>> known = getQuantizedTensor(source, files);
+  if (failed(known)) {
     return failure();
   }
-  if (!*values) {
-    return std::optional<QuantizedMatrix>();
+  ::lpu::Int8Tensor matrix;
+  if (*known) {
+    matrix = {std::move((*known)->values), std::move((*known)->scales)};
+    if (!(*known)->axis) {
+      matrix.scales.resize(size_t(type.getDimSize(columns)), matrix.scales.front());
+    } else if ((*known)->axis != columns) {
+      return source.getDefiningOp()->emitError("expected one scale a column of the matrix");
+    }
+  } else if (getAttribute(source)) {
+    FailureOr<::lpu::Int8Tensor> quantized = quantize(source, columns, files);
+    if (failed(quantized)) {
+      return failure();
+    }
+    matrix = std::move(*quantized);
+  } else {
+    return std::optional<::lpu::Int8Tensor>();
   }
-  std::vector<float> matrix = std::move(**values);
-  if (turned) {
-    matrix = transpose<float>(matrix, columns, rows);
+  if (columns == 0) {
+    matrix.values =
+        transpose<int8_t>(matrix.values, type.getDimSize(0), type.getDimSize(1));
   }
-  return std::optional(quantizeColumns(matrix, rows, columns));
+  return std::optional(std::move(matrix));
 }
 } // namespace lpu::tensor_lowering

@@ -3,6 +3,7 @@
 #define LPU_LIB_CONVERSION_TENSORTOKERNEL_WEIGHTS_H
 
 #include "ONNX/IR/WeightFiles.h"
+#include "lpu/Support/Quantization.h"
 #include "mlir/IR/Value.h"
 
 namespace lpu::tensor_lowering {
@@ -13,31 +14,23 @@ namespace lpu::tensor_lowering {
 mlir::FailureOr<std::optional<std::vector<float>>>
 getConstant(mlir::Value value, mlir::onnx::WeightFiles &files);
 
-/// A K x N matrix in int8 with one scale a column: values[k, n] * scales[n].
-struct QuantizedMatrix {
-  std::vector<int8_t> values;
-  std::vector<float> scales;
-};
-/// scale[n] = max_k |w[k, n]| / 127, 1 where the column is zero; values are
-/// rounded to nearest even.
-QuantizedMatrix quantizeColumns(llvm::ArrayRef<float> matrix, int64_t rows,
-                                int64_t columns);
-
-/// The matrix behind `value` in int8: as the model has it when it is dequantised
-/// column by column, else quantised here; nothing when it is computed.
-mlir::FailureOr<std::optional<QuantizedMatrix>>
-getQuantizedMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
-
-/// The integers of a constant in int8 and what they are scaled by: one value, or one
-/// for each index of `axis`.
+/// A tensor in int8 and what its integers are scaled by: one value, or one for each
+/// index of `axis`.
 struct QuantizedTensor {
   std::vector<int8_t> values;
   std::vector<float> scales;
   std::optional<int64_t> axis;
 };
-/// What `value` dequantises; nothing when it is no dequantised constant.
+/// The integers behind `value`: those that the model dequantises, or those of a weight
+/// with `int8_axis`; nothing when it is neither.
 mlir::FailureOr<std::optional<QuantizedTensor>>
 getQuantizedTensor(mlir::Value value, mlir::onnx::WeightFiles &files);
+
+/// The K x N matrix behind `value` in int8 with one scale a column, transposed where the
+/// module transposes it. A constant that is not in int8 yet is quantised here. Nothing
+/// when it is computed.
+mlir::FailureOr<std::optional<::lpu::Int8Tensor>>
+getQuantizedMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
 
 } // namespace lpu::tensor_lowering
 
