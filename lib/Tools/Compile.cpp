@@ -5,6 +5,7 @@
 #include "lpu/Binary/Program.h"
 #include "lpu/Host/Calibration.h"
 #include "lpu/Import/ONNX.h"
+#include "lpu/Import/QuantizedONNX.h"
 #include "lpu/Import/Report.h"
 #include "lpu/Pipelines/Pipelines.h"
 #include "lpu/Pipelines/RegisterAll.h"
@@ -74,6 +75,10 @@ cl::opt<bool> checkOnly("check", cl::desc("report operators without a rule; exit
 cl::opt<bool> asJson("json", cl::desc("the report as JSON"), cl::cat(category));
 cl::opt<std::string> statsFile("stats", cl::desc("cycles, memory and compile time as JSON"),
                                cl::value_desc("FILE"), cl::cat(category));
+cl::opt<std::string> quantizedFile("emit-quantized-onnx",
+                                   cl::desc("the model with the compiler's int8 weights, for "
+                                            "onnxruntime as the reference"),
+                                   cl::value_desc("FILE"), cl::cat(category));
 cl::opt<bool> noOutput("no-output", cl::desc("compile for the cycle counts alone"),
                        cl::cat(category));
 cl::opt<bool> listTargets("list-targets", cl::desc("print the known machines and leave"),
@@ -212,6 +217,16 @@ int writeStatistics(lpu::EntriesCompiler &compiler, Progress &progress) {
   return finish(*file, statsFile);
 }
 
+/// Writes the model with the weights of the compiled program, where that is wanted.
+int emitQuantized(const lpu::Int8Weights &int8Weights, Progress &progress) {
+  if (quantizedFile.empty()) {
+    return 0;
+  }
+  progress.stage("write " + quantizedFile);
+  llvm::Error error = lpu::writeQuantizedONNX(inputFile, int8Weights, quantizedFile);
+  return error ? fail("--emit-quantized-onnx: " + llvm::toString(std::move(error))) : 0;
+}
+
 void printEntry(const lpu::EncodedEntry &entry) {
   size_t instructions = 0;
   for (const lpu::EncodedEntry::Queue &queue : entry.queues) {
@@ -239,7 +254,8 @@ LogicalResult runPasses(ModuleOp module, TimingScope &timing, StringRef name,
 }
 
 /// From the kernel level to a file.
-int compileBinary(ModuleOp module, TimingScope &timing, Progress &progress) {
+int compileBinary(ModuleOp module, const lpu::Int8Weights &int8Weights, TimingScope &timing,
+                  Progress &progress) {
   progress.stage("place");
   if (failed(runPasses(module, timing, "place", lpu::addPlacementPasses))) {
     return 1;
@@ -257,6 +273,9 @@ int compileBinary(ModuleOp module, TimingScope &timing, Progress &progress) {
   };
   if (failed(compiler.run(setUp))) {
     return 1;
+  }
+  if (int failed = emitQuantized(int8Weights, progress)) {
+    return failed;
   }
   if (!noOutput) {
     progress.stage("write " + outputFile);
@@ -363,6 +382,9 @@ int compile(MLIRContext &context, TimingScope &timing) {
   if (last && !statsFile.empty()) {
     return fail("--stats: expected --compile-to=binary, got " + compileTo);
   }
+  if (last == lpu::Level::ONNX && !quantizedFile.empty()) {
+    return fail("--emit-quantized-onnx: expected --compile-to=tensor or a later level, got onnx");
+  }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
   if (needsTarget && !lpu::Target::lookup(targetName.getValue()).ok()) {
     return fail(targetName.empty()
@@ -398,6 +420,7 @@ int compile(MLIRContext &context, TimingScope &timing) {
   if (needsTarget) {
     (*module)->setAttr("lpu.target", StringAttr::get(&context, targetName));
   }
+  lpu::Int8Weights int8Weights;
   for (lpu::Level level : {lpu::Level::Tensor, lpu::Level::Kernel, lpu::Level::Stream,
                            lpu::Level::ISA}) {
     if (level > last.value_or(lpu::Level::Kernel)) {
@@ -408,13 +431,24 @@ int compile(MLIRContext &context, TimingScope &timing) {
     if (failed(runPasses(*module, timing, lpu::getLevelName(level), addPasses))) {
       return 1;
     }
+    if (level == lpu::Level::Tensor && !quantizedFile.empty()) {
+      auto found = lpu::findInt8Weights(*module);
+      if (!found) {
+        return fail("--emit-quantized-onnx: " + llvm::toString(found.takeError()));
+      }
+      int8Weights = std::move(*found);
+    }
     bool beyondTensors = !last || *last > lpu::Level::Tensor;
     if (level == lpu::Level::Tensor && wantsCalibration(*module, beyondTensors) &&
         calibrate(*module, progress) != 0) {
       return 1;
     }
   }
-  return last ? writeModule(*module) : compileBinary(*module, timing, progress);
+  if (!last) {
+    return compileBinary(*module, int8Weights, timing, progress);
+  }
+  int failed = emitQuantized(int8Weights, progress);
+  return failed ? failed : writeModule(*module);
 }
 
 } // namespace
