@@ -124,7 +124,8 @@ private:
   size_t finished = 0;
 };
 
-/// "lpu-compile: error: NODE: MESSAGE"; the node's name is its location.
+/// "lpu-compile: error: NODE: MESSAGE", then what is attached to it; the node's name is
+/// its location.
 LogicalResult printDiagnostic(Diagnostic &diagnostic) {
   bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
   llvm::errs() << "lpu-compile: " << (isError ? "error: " : "warning: ");
@@ -132,6 +133,9 @@ LogicalResult printDiagnostic(Diagnostic &diagnostic) {
     llvm::errs() << name.getName().getValue() << ": ";
   }
   llvm::errs() << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes()) {
+    llvm::errs() << "lpu-compile: note: " << note << "\n";
+  }
   return success();
 }
 

@@ -25,6 +25,7 @@ module attributes {lpu.target = "tiny"} {
 
 module attributes {lpu.target = "tiny"} {
   func.func @main() {
+    // expected-note-re @below {{memory map of tiny, in words of 32 bytes:{{.*}}}}
     // expected-error @below {{'lpu.load_input' op does not fit into SRAM: a buffer of 300 words a byte plane; 0 of 40960 words of tiny are taken}}
     %x = lpu.load_input "x" shape [300, 32] : !lpu.buffer<300, 32, f32>
     return

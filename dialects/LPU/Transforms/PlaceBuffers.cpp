@@ -1,6 +1,7 @@
 //===- PlaceBuffers.cpp - Give every buffer its SRAM words ----------------===//
 
 #include "LPU/Transforms/Passes.h"
+#include "MemoryMap.h"
 #include "WordAllocator.h"
 #include "lpu/Target/Target.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -1068,9 +1069,12 @@ private:
   InFlightDiagnostic emitDoesNotFit(Operation *op, const Twine &what) {
     int64_t capacity =
         int64_t(target.numSlices()) * target.banks() * target.wordsPerBank();
-    return op->emitOpError("does not fit into SRAM: ")
-           << what << "; " << words.totalUsed() << " of " << capacity
-           << " words of " << target.name() << " are taken";
+    InFlightDiagnostic diagnostic =
+        op->emitOpError("does not fit into SRAM: ")
+        << what << "; " << words.totalUsed() << " of " << capacity << " words of "
+        << target.name() << " are taken";
+    attachMemoryMap(diagnostic, module, target, words);
+    return diagnostic;
   }
 
   ModuleOp module;

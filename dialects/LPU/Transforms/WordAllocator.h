@@ -34,6 +34,14 @@ public:
     merge(state, first);
     return first;
   }
+  int64_t findLargestGap(int64_t slice, int64_t bank) const {
+    int64_t largest = 0, from = 0;
+    for (auto [first, last] : at(slice, bank).taken) {
+      largest = std::max(largest, first - from);
+      from = last;
+    }
+    return std::max(largest, int64_t(target->wordsPerBank()) - from);
+  }
   /// Size and first word of the smallest gap with room for `words`; INT64_MAX and -1
   /// when there is none.
   std::pair<int64_t, int64_t> findSmallestGap(int64_t slice, int64_t bank,
