@@ -5,8 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lpu/Binary/Assembly.h"
+#include "lpu/Support/AtomicFile.h"
 #include "lpu/Support/Strings.h"
-#include <fstream>
+#include <optional>
 
 namespace lpu {
 namespace {
@@ -42,6 +43,9 @@ public:
     for (const EntryProgram &entry : program.entries) {
       printEntry(entry);
     }
+    if (absl::Status status = side ? side->commit() : absl::OkStatus(); !status.ok()) {
+      return status;
+    }
     return std::move(out);
   }
 
@@ -70,16 +74,11 @@ private:
             absl::StrCat("image \"", image.region.label(), "\" has ",
                          image.bytes.size(), " bytes: expected a side file"));
       }
-      if (!side.is_open()) {
-        side.open(sideFile, std::ios::binary | std::ios::trunc);
+      if (!side) {
+        side.emplace(sideFile);
       }
-      side.write(reinterpret_cast<const char *>(image.bytes.data()),
-                 std::streamsize(image.bytes.size()));
-      if (!side.flush()) {
-        return absl::UnavailableError(absl::StrCat(sideFile, ": cannot write"));
-      }
-      absl::StrAppend(&out, " = file \"", sideFile, "\" offset ", sideBytes);
-      sideBytes += image.bytes.size();
+      absl::StrAppend(&out, " = file \"", sideFile, "\" offset ", side->getPosition());
+      side->write(image.bytes.data(), image.bytes.size());
     }
     absl::StrAppend(&out, "\n");
     return absl::OkStatus();
@@ -212,8 +211,7 @@ private:
   const Program &program;
   const Target &target;
   std::string sideFile, out;
-  std::ofstream side;
-  size_t sideBytes = 0;
+  std::optional<AtomicFile> side;
 };
 
 } // namespace

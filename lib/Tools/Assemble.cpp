@@ -2,6 +2,7 @@
 
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Tools/Tools.h"
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -19,6 +20,8 @@ int fail(const std::string &message) {
 } // namespace
 
 int runAssemble(int argc, char **argv) {
+  // Beyond a limit of the file size a write fails, as on a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::string input, output;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];

@@ -9,16 +9,15 @@
 #include "lpu/Import/Report.h"
 #include "lpu/Pipelines/Pipelines.h"
 #include "lpu/Pipelines/RegisterAll.h"
+#include "lpu/Support/AtomicFile.h"
 #include "lpu/Tools/Tools.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Location.h"
-#include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
 #include <csignal>
 
@@ -146,25 +145,35 @@ std::optional<unsigned> parseActivations(llvm::StringRef text) {
                             : std::nullopt;
 }
 
-/// Keeps `file` when all of it was written; else it is removed.
-int finish(llvm::ToolOutputFile &file, llvm::StringRef name) {
-  file.os().flush();
-  if (std::error_code error = file.os().error()) {
-    file.os().clear_error();
-    return fail(name + ": cannot write: " + error.message());
+/// Text of MLIR and JSON on its way into a file.
+class AtomicStream : public llvm::raw_ostream {
+public:
+  explicit AtomicStream(lpu::AtomicFile &file) : file(file) { SetBufferSize(1 << 16); }
+  ~AtomicStream() override { flush(); }
+
+private:
+  void write_impl(const char *data, size_t size) override { file.write(data, size); }
+  uint64_t current_pos() const override { return file.getPosition(); }
+  lpu::AtomicFile &file;
+};
+
+/// The file is whole, or as it was before.
+absl::Status writeFile(const std::string &path, llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  lpu::AtomicFile file(path);
+  {
+    AtomicStream out(file);
+    print(out);
   }
-  file.keep();
-  return 0;
+  return file.commit();
 }
 
 int writeModule(ModuleOp module) {
-  std::string error;
-  auto file = openOutputFile(outputFile.empty() ? "-" : outputFile.getValue(), &error);
-  if (!file) {
-    return fail(error);
+  if (outputFile.empty() || outputFile == "-") {
+    module.print(llvm::outs());
+    return 0;
   }
-  module.print(file->os());
-  return finish(*file, outputFile);
+  absl::Status status = writeFile(outputFile, [&](auto &out) { module.print(out); });
+  return status.ok() ? 0 : fail(std::string(status.message()));
 }
 
 int check(ModuleOp module) {
@@ -206,19 +215,19 @@ int writeStatistics(lpu::EntriesCompiler &compiler, Progress &progress) {
   if (statsFile.empty()) {
     return 0;
   }
-  std::string error;
-  auto file = openOutputFile(statsFile, &error);
-  if (!file) {
-    return fail("--stats: " + error);
-  }
   llvm::json::Object entries;
   for (lpu::CompiledEntry &entry : compiler.getEntries()) {
     entries[entry.encoded.header.name()] = std::move(entry.statistics);
   }
-  llvm::json::Object root =
+  llvm::json::Value root =
       lpu::getStatistics(compiler.getProgram(), std::move(entries), progress.getTimes());
-  file->os() << llvm::formatv("{0:2}", llvm::json::Value(std::move(root))) << "\n";
-  return finish(*file, statsFile);
+  if (statsFile == "-") {
+    llvm::outs() << llvm::formatv("{0:2}", root) << "\n";
+    return 0;
+  }
+  absl::Status status =
+      writeFile(statsFile, [&](auto &out) { out << llvm::formatv("{0:2}", root) << "\n"; });
+  return status.ok() ? 0 : fail("--stats: " + std::string(status.message()));
 }
 
 /// Writes the model with the weights of the compiled program, where that is wanted.

@@ -2,6 +2,7 @@
 
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Tools/Tools.h"
+#include <csignal>
 #include <iostream>
 #include <map>
 
@@ -58,6 +59,8 @@ void printMemoryMap(const Program &program) {
 } // namespace
 
 int runObjdump(int argc, char **argv) {
+  // Beyond a limit of the file size a write fails, as on a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::string input, sideFile, mode;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];

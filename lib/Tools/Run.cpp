@@ -5,15 +5,17 @@
 #include "absl/strings/str_split.h"
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Executor/Executor.h"
+#include "lpu/Support/AtomicFile.h"
 #include "lpu/Support/Npy.h"
 #include "lpu/Support/Strings.h"
 #include "lpu/Tools/Tools.h"
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <unistd.h>
 
 namespace lpu {
@@ -231,12 +233,11 @@ absl::Status run(const RunOptions &options, const Program &program, Executor &ex
   if (options.stats == "-") {
     writeStats(std::cout, program, entry, *result);
   } else if (!options.stats.empty()) {
-    std::ofstream file(options.stats);
-    writeStats(file, program, entry, *result);
-    if (!file.flush()) {
-      return absl::InternalError(
-          absl::StrCat(options.stats, ": cannot write"));
-    }
+    std::ostringstream text;
+    writeStats(text, program, entry, *result);
+    AtomicFile file(options.stats);
+    file.write(text.view().data(), text.view().size());
+    return file.commit();
   }
   return absl::OkStatus();
 }
@@ -328,6 +329,8 @@ int runCompare(const std::string &with, int argc, char **argv) {
 } // namespace
 
 int runRun(int argc, char **argv) {
+  // Beyond a limit of the file size a write fails, as on a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   if (argc > 1 && std::string_view(argv[1]) == "--help") {
     std::cout << kUsage;
     return 0;

@@ -14,15 +14,20 @@ def leftovers():
     return set(os.listdir(folder)) - before
 
 
-def limited(*arguments):
+def limited(*arguments, size=4096):
     return subprocess.run([*command, *arguments], capture_output=True, text=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
 
 
-# Binary, text and statistics; each says what it could not write.
-for arguments in (["-o", f"{folder}/out.lpu"], ["-o", f"{folder}/out.mlir", "--compile-to=isa"]):
-    run = limited(*arguments)
-    assert (run.returncode, run.stderr) == (1, f"lpu-compile: {arguments[1]}: cannot write: File too large\n"), run
+# Binary, text, statistics and the emitted model; each says what it could not write.
+quantized = f"--emit-quantized-onnx={folder}/q.onnx"
+for arguments, size, what in (
+        (["-o", f"{folder}/out.lpu"], 4096, f"{folder}/out.lpu"),
+        (["-o", f"{folder}/out.mlir", "--compile-to=isa"], 4096, f"{folder}/out.mlir"),
+        (["--no-output", f"--stats={folder}/s.json"], 256, f"--stats: {folder}/s.json"),
+        (["-o", f"{folder}/out.lpu", quantized], 2048, f"--emit-quantized-onnx: {folder}/q.onnx.data")):
+    run = limited(*arguments, size=size)
+    assert (run.returncode, run.stderr) == (1, f"lpu-compile: {what}: cannot write: File too large\n"), run
     assert not leftovers(), leftovers()
 
 output = f"{folder}/out.lpu"
@@ -38,11 +43,15 @@ whole = open(f"{folder}/whole.lpu", "rb").read()
 os.remove(f"{folder}/whole.lpu")
 killed = 0
 for share in range(12):
-    process = subprocess.Popen([*command, "-o", output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "-o", output, "--stats", f"{folder}/s.json", quantized], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(seconds * share / 10)
     process.send_signal(signal.SIGKILL)
     killed += process.wait() == -signal.SIGKILL
     content = open(output, "rb").read()
     assert content in (b"as before", whole), len(content)
-    assert leftovers() == {"out.lpu"}, leftovers()
+    # The emitted model comes before the binary, its data before it; all of them are whole.
+    assert leftovers() <= {"out.lpu", "q.onnx", "q.onnx.data", "s.json"}, leftovers()
+    assert "q.onnx" not in leftovers() or "q.onnx.data" in leftovers()
+    for name in leftovers() - {"out.lpu"}:
+        os.remove(f"{folder}/{name}")
 assert killed > 3, killed
