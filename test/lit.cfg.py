@@ -16,3 +16,4 @@ config.environment["PATH"] = os.pathsep.join(
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%build", config.lpu_build_dir))
 config.substitutions.append(("%cxx", config.cxx))
+config.substitutions.append(("%source", os.path.dirname(config.test_source_root)))
