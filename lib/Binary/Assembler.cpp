@@ -244,7 +244,14 @@ private:
 
   void readTarget() {
     std::string name = next("a name");
-    absl::StatusOr<Target> target = Target::lookup(name);
+    bool isDescribed = accept("described");
+    absl::StatusOr<Target> target =
+        isDescribed ? Target::parse(next("a description")) : Target::lookup(name);
+    if (target.ok() && isDescribed && target->name() != name) {
+      target = absl::InvalidArgumentError(
+          absl::StrCat("expected the description of ", name, ", got that of ",
+                       target->description().name()));
+    }
     if (!target.ok()) {
       --at;
       return fail(std::string(target.status().message()));

@@ -4,9 +4,11 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Support/AtomicFile.h"
 #include "lpu/Support/Strings.h"
+#include <google/protobuf/text_format.h>
 #include <optional>
 
 namespace lpu {
@@ -21,14 +23,7 @@ public:
       : program(program), target(program.target), sideFile(sideFile) {}
 
   absl::StatusOr<std::string> run() {
-    absl::StrAppend(&out, "target ", target.description().name(), "\n");
-    absl::StatusOr<Target> shipped = Target::lookup(target.name());
-    if (!shipped.ok() || shipped->description().SerializeAsString() !=
-                             target.description().SerializeAsString()) {
-      return absl::UnimplementedError(
-          absl::StrCat("the target \"", target.description().name(),
-                       "\" of the binary differs from the one that ships"));
-    }
+    printTarget();
     if (!program.producer.empty()) {
       absl::StrAppend(&out, "producer \"", program.producer, "\"\n");
     }
@@ -50,6 +45,23 @@ public:
   }
 
 private:
+  void printTarget() {
+    const TargetDescription &description = target.description();
+    absl::StatusOr<Target> shipped = Target::lookup(description.name());
+    absl::StrAppend(&out, "target ", description.name());
+    if (!shipped.ok() ||
+        shipped->description().SerializeAsString() != description.SerializeAsString()) {
+      google::protobuf::TextFormat::Printer printer;
+      printer.SetSingleLineMode(true);
+      std::string text;
+      printer.PrintToString(description, &text);
+      // A quoted word of assembly text has no double quotes inside.
+      absl::StrAppend(&out, " described \"",
+                      absl::StrReplaceAll(text, {{"\\\"", "\\042"}, {"\"", "'"}}), "\"");
+    }
+    out += "\n";
+  }
+
   std::string slice(uint32_t index) const {
     return target.queueName({UnitKind::Mem, uint16_t(index)});
   }

@@ -5,6 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lpu/Support/Strings.h"
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
@@ -72,7 +75,23 @@ absl::StatusOr<Target> Target::create(const TargetDescription &description) {
   return Target(description);
 }
 
+static absl::StatusOr<Target> readTarget(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) {
+    return absl::NotFoundError(
+        absl::StrCat(path, ": cannot read: ", std::strerror(errno)));
+  }
+  absl::StatusOr<Target> target = Target::parse(text);
+  return target.ok() ? std::move(target)
+                     : absl::Status(target.status().code(),
+                                    absl::StrCat(path, ": ", target.status().message()));
+}
+
 absl::StatusOr<Target> Target::lookup(std::string_view name) {
+  if (name.ends_with(".textproto")) {
+    return readTarget(std::string(name));
+  }
   for (const char *text : kMachines) {
     absl::StatusOr<Target> target = parse(text);
     if (!target.ok() || target->name() == name) {

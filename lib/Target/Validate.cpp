@@ -3,6 +3,8 @@
 #include "Validate.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include <algorithm>
+#include <cctype>
 #include <string>
 #include <vector>
 
@@ -70,7 +72,13 @@ void checkLatencies(const Latencies &l, Rules &rules) {
 
 absl::Status validateTarget(const TargetDescription &d) {
   Rules rules;
-  rules.require(!d.name().empty(), "name: expected one");
+  // A word of assembly text.
+  bool isWord = std::ranges::all_of(d.name(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+  });
+  rules.require(!d.name().empty() && isWord,
+                absl::StrCat("name: expected letters, digits, '-', '_' and '.', got \"",
+                             d.name(), "\""));
   rules.inRange("clock_hz", d.clock_hz(), 1, 100'000'000'000);
   // Superlane masks are 64-bit sets in the instruction table.
   rules.inRange("superlanes", d.superlanes(), 1, 64);

@@ -38,7 +38,7 @@ cl::opt<std::string> inputFile(cl::Positional, cl::desc("MODEL.onnx"),
 cl::opt<std::string> outputFile("o", cl::desc("where the result goes"),
                                 cl::value_desc("FILE"), cl::cat(category));
 cl::opt<std::string> targetName("target", cl::desc("machine to compile for"),
-                                cl::value_desc("NAME"), cl::cat(category));
+                                cl::value_desc("NAME|FILE.textproto"), cl::cat(category));
 cl::list<std::string>
     entryTexts("entry", cl::desc("an entry: dimensions by name, bounds of inputs"),
                cl::value_desc("NAME[:DIM=SIZE,INPUT:max=VALUE...]"),
@@ -307,8 +307,6 @@ int compileBinary(ModuleOp module, const lpu::Int8Weights &int8Weights, TimingSc
   return writeStatistics(compiler, progress);
 }
 
-std::string getTargetNames() { return llvm::join(lpu::Target::knownNames(), ", "); }
-
 int printTargets() {
   for (const std::string &name : lpu::Target::knownNames()) {
     lpu::Target target = *lpu::Target::lookup(name);
@@ -399,11 +397,13 @@ int compile(MLIRContext &context, TimingScope &timing) {
     return fail("--emit-quantized-onnx: expected --compile-to=tensor or a later level, got onnx");
   }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
-  if (needsTarget && !lpu::Target::lookup(targetName.getValue()).ok()) {
-    return fail(targetName.empty()
-                    ? "expected --target=NAME, known targets: " + getTargetNames()
-                    : "--target: unknown target '" + targetName +
-                          "', known targets: " + getTargetNames());
+  if (needsTarget && targetName.empty()) {
+    return fail("expected --target=NAME or --target=FILE.textproto, known targets: " +
+                llvm::join(lpu::Target::knownNames(), ", "));
+  }
+  if (absl::Status status = lpu::Target::lookup(targetName.getValue()).status();
+      needsTarget && !status.ok()) {
+    return fail("--target: " + std::string(status.message()));
   }
   std::optional<std::vector<lpu::EntrySpec>> entries = parseEntries();
   if (!entries) {

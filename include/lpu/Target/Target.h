@@ -33,7 +33,9 @@ public:
   /// Parses and validates protobuf text; every violated rule is in the message.
   static absl::StatusOr<Target> parse(std::string_view text);
   static absl::StatusOr<Target> create(const TargetDescription &description);
-  /// A target that ships with the compiler; the error lists the known names.
+  /// A target that ships with the compiler, by name, or the one that the file `name`
+  /// describes where that ends in ".textproto". Errors: an unknown name, with the known
+  /// ones; a file that cannot be read or is no valid target, with its name.
   static absl::StatusOr<Target> lookup(std::string_view name);
   static std::vector<std::string> knownNames();
 

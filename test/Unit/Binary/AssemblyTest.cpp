@@ -44,6 +44,22 @@ TEST(AssemblyTest, roundTrip) {
             program->entries[0].queues[0].instructions);
 }
 
+// A machine that does not ship goes into the text, with all characters of its strings.
+TEST(AssemblyTest, describedTargetsRoundTrip) {
+  TargetDescription description = Target::lookup("tiny")->description();
+  description.set_name("mine");
+  description.set_words_per_bank(300);
+  description.set_summary("a \"small\" one # it's mine\n");
+  Program program(Target::create(description).value());
+  program.entries.emplace_back().header.set_name("main");
+  std::string text = disassemble(program, "").value();
+  EXPECT_EQ(text.find("target mine described \"name: 'mine' summary: 'a "), 0u) << text;
+  absl::StatusOr<Program> again = assemble(text, "again");
+  ASSERT_TRUE(again.ok()) << again.status().message() << "\n" << text;
+  EXPECT_EQ(again->target.description().SerializeAsString(), description.SerializeAsString());
+  EXPECT_EQ(disassemble(*again, "").value(), text);
+}
+
 TEST(AssemblyTest, intentFollowsTheDiagonal) {
   Program program = assemble(kText, "t.lpuasm").value();
   uint32_t producer = program.target.queueNumber({UnitKind::Mem, 3});
@@ -56,6 +72,11 @@ TEST(AssemblyTest, errorsCarryTheirPlace) {
   EXPECT_EQ(getMessage("entry a\n"), "t.lpuasm:1:1: expected a line `target NAME` first");
   EXPECT_EQ(getMessage("target tsp9"),
             "t.lpuasm:1:8: unknown target \"tsp9\"; known targets: ft32, tiny, tsp1");
+  EXPECT_EQ(getMessage("target none.textproto"),
+            "t.lpuasm:1:8: none.textproto: cannot read: No such file or directory");
+  EXPECT_EQ(getMessage("target tiny described \"alu: 1\""),
+            "t.lpuasm:1:23: target description: 1:4: Message type \"lpu.TargetDescription\" "
+            "has no field named \"alu\".");
   std::string head = "target tiny\nentry a\nqueue mem.w3\n";
   EXPECT_EQ(getMessage(head + "  @4 raed"), "t.lpuasm:4:6: no instruction is called `raed`");
   EXPECT_EQ(getMessage(head + "@4 mem x=1"), "t.lpuasm:4:8: mem has no field `x`");

@@ -1,4 +1,6 @@
 #include "lpu/Target/Target.h"
+#include <cstdio>
+#include <fstream>
 #include <gtest/gtest.h>
 
 using namespace lpu;
@@ -54,6 +56,28 @@ TEST(TargetTest, queueNamesRoundTrip) {
 TEST(TargetTest, unknownNameListsTheKnownOnes) {
   EXPECT_EQ(Target::lookup("tsp9").status().message(),
             "unknown target \"tsp9\"; known targets: ft32, tiny, tsp1");
+}
+
+TEST(TargetTest, filesAreTargetsToo) {
+  std::string path = testing::TempDir() + "wide.textproto";
+  TargetDescription d = get("tiny").description();
+  d.set_name("wide");
+  d.set_slices_per_side(41);
+  auto write = [&](const std::string &text) { std::ofstream(path) << text; };
+  auto message = [&] { return std::string(Target::lookup(path).status().message()); };
+  write(d.DebugString());
+  EXPECT_EQ(get(path).name(), "wide");
+  EXPECT_EQ(get(path).numSlices(), 82u);
+  d.set_name("a b");
+  d.set_alus(0);
+  write(d.DebugString());
+  EXPECT_EQ(message(), path + ": target \"a b\" is invalid: name: expected letters, digits, "
+                              "'-', '_' and '.', got \"a b\"; alus: expected 1 to 64, got 0");
+  write("name: \"wide\"\nlanes: 3\n");
+  EXPECT_EQ(message(), path + ": target description: 2:6: Message type "
+                              "\"lpu.TargetDescription\" has no field named \"lanes\".");
+  std::remove(path.c_str());
+  EXPECT_EQ(message(), path + ": cannot read: No such file or directory");
 }
 
 TEST(TargetTest, everyBrokenRuleIsReported) {
