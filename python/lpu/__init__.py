@@ -2,12 +2,13 @@
 
 lpu.load       a binary as a Program; its sessions run entries on the executor
 lpu.compile    an ONNX model to a Program; lpu.check says what has no rule
+lpu.generate   tokens of a language model, greedily
 lpu.models     checkpoints and their ONNX graphs
 lpu.export     writes a checkpoint, or a small random model, as ONNX
 lpu.quantize   int8 weights, one scale per output channel
 lpu.session    what runs a language model: the interface, and what implements it
 lpu.tokenizer  tokenizer and chat template of a checkpoint
-lpu.generate   prefill in chunks and greedy decoding over any session
+lpu.generation prefill in chunks and decoding over any session
 lpu.chat       a conversation on the command line
 """
 
@@ -23,6 +24,7 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 _LAZY = {name: module for module, names in {
     "lpu.runtime": ("Entry", "HazardError", "Program", "RuntimeSession", "Statistics", "VerificationError", "load"),
     "lpu.compiler": ("CompileError", "check", "compile"),
+    "lpu.generation": ("ContextFullError", "generate"),
 }.items() for name in names}
 __all__ = sorted(_LAZY)
 

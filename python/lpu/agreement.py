@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lpu.generate import Conversation
+from lpu.generation import Conversation
 from lpu.models.download import file_hash
 from lpu.progress import Progress
 from lpu.session import ExecutorSession, OnnxSession, Session

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from lpu.generate import ContextFullError, Conversation
+from lpu.generation import ContextFullError, Conversation
 from lpu.session import Session, open_session
 from lpu.tokenizer import Tokenizer
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import lpu
-from lpu.generate import Step, step_inputs
+from lpu.generation import Step, step_inputs
 from lpu.session import Entry
 
 DEFAULT_COSINE = 0.9999

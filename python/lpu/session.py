@@ -4,9 +4,12 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from lpu.runtime import RuntimeSession
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,18 @@ def describe_entry(program_entry) -> Entry | None:
 class ExecutorSession:
     """A compiled binary on the reference executor, every hazard checked in every run."""
 
-    def __init__(self, path: Path):
-        from lpu.runtime import load
+    def __init__(self, source: "Path | RuntimeSession"):
+        """`source` is a binary, or a session of one that goes on with its state."""
+        from lpu.runtime import RuntimeSession, load
 
-        self.program = load(path)
+        self._session = source if isinstance(source, RuntimeSession) else load(source).session()
+        self.program = self._session.program
         described = {name: describe_entry(entry) for name, entry in self.program.entries.items()}
         self.entries = [entry for entry in described.values() if entry]
         if not any(entry.sequence_len == 1 for entry in self.entries):
-            raise ValueError(f"{path}: expected an entry with the integer inputs {', '.join(sorted(INTEGER_INPUTS))}, "
+            raise ValueError(f"{self.program.path}: expected an entry with the integer inputs {', '.join(sorted(INTEGER_INPUTS))}, "
                              "batch 1, sequence_len 1, nonpad_kv_seqlen bounded, and the output logits; got entries "
                              f"{', '.join(described)}")
-        self._session = self.program.session()
         self.totals = {entry.name: Totals() for entry in self.entries}
 
     def reset(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from lpu.chat import Chat, converse
 from lpu.export import SMALL
-from lpu.generate import ContextFullError, Conversation, Step, plan, step_inputs
+from lpu.generation import ContextFullError, Conversation, Step, plan, step_inputs
 from lpu.models.checkpoint import random_checkpoint
 from lpu.models.llama import export_llama
 from lpu.models.reference import Reference

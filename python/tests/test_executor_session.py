@@ -1,14 +1,17 @@
 """A language model's binary on the executor: entries found by shape and bound, chunks, chat."""
 
+import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import lpu
 import numpy as np
 import pytest
+from conftest import ROOT
 from lpu.export import SMALL
-from lpu.generate import ContextFullError, Conversation, plan
+from lpu.generation import ContextFullError, Conversation, plan
 from lpu.models.checkpoint import random_checkpoint
 from lpu.models.llama import export_llama
 from lpu.models.reference import Reference
@@ -76,6 +79,47 @@ def test_chunks_on_the_executor(folder, split):
         assert cosine(conversation.logits_after(tokens[:length]), expected[length - 1]) > 0.99999
     assert session.totals["rows"].runs >= 5
     assert session.totals["rows"].tokens + session.totals["start"].runs + session.totals["whole"].runs == MAX_SEQ
+
+
+def test_generate_is_greedy_over_a_session(folder):
+    """The package's own words: load, session, generate; tokens are those of the model in NumPy."""
+    session = lpu.load(folder / "m.lpu").session()
+    reference, prompt = Reference(CHECKPOINT, MAX_SEQ), [7, 200, 31]
+    expected = list(prompt)
+    while len(expected) < 15:
+        expected.append(int(reference.logits(expected)[-1].argmax()))
+    answer = expected[len(prompt):]
+    assert list(lpu.generate(session, prompt, 12)) == answer
+    # The cache is written anew, and tokens come one by one.
+    assert next(lpu.generate(session, iter([5, 6]), 9)) == reference.logits([5, 6])[-1].argmax()
+    assert list(lpu.generate(session, np.array(prompt), 12, stop=answer[4])) == answer[:answer.index(answer[4])]
+    assert list(lpu.generate(ExecutorSession(session), prompt, 0)) == []
+    second = lambda logits: np.argsort(logits)[-2]  # noqa: E731
+    assert list(lpu.generate(session, prompt, 1, choose=second)) == [second(reference.logits(prompt)[-1])]
+    tokens = lpu.generate(session, [1] * (MAX_SEQ - 1), 5)
+    assert len([next(tokens), next(tokens)]) == 2
+    with pytest.raises(lpu.ContextFullError, match="expected at most 64 tokens, got 65"):
+        next(tokens)
+
+
+def test_the_example_of_the_page_runs(folder, tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "Python.md").read_text(), re.S)
+    subprocess.run([sys.executable, ROOT / "test" / "Tools" / "Inputs" / "make_mlp.py", tmp_path / "mlp.onnx"], check=True)
+    (tmp_path / "model.lpu").symlink_to(folder / "m.lpu")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("main ") and "x: float32[1,3,48]" in lines[0]
+    session = lpu.load(folder / "m.lpu").session()
+    assert lines[1:] == [str(token) for token in lpu.generate(session, [1, 99, 31], 32, stop=2)]
+
+
+def test_generate_errors(folder):
+    with pytest.raises(ValueError, match="expected at least one token, got none"):
+        lpu.generate(lpu.load(folder / "m.lpu").session(), [], 5)
+    path = Path(__file__).parent / "Inputs" / "accumulate.lpuasm"
+    with pytest.raises(ValueError, match="accumulate.lpuasm: expected an entry with the integer inputs input_ids"):
+        lpu.generate(lpu.load(path).session(), [1], 5)
 
 
 def test_reset_empties_the_caches(folder):

@@ -15,7 +15,7 @@ from lpu.chat import INTERRUPTED, Chat, show_prompt
 from lpu.compiler import CompileError, find_tool
 from lpu.demo.made import identify, make
 from lpu.demo.report import format_report
-from lpu.generate import ContextFullError
+from lpu.generation import ContextFullError
 from lpu.models.download import DownloadError, fetch_checkpoint, file_hash
 from lpu.progress import Progress
 from lpu.session import ExecutorSession

@@ -1,11 +1,11 @@
 """Runs prompts in chunks and decodes greedily, over any session."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from lpu.session import Entry, Session
+from lpu.session import Entry, ExecutorSession, Session
 
 
 class ContextFullError(Exception):
@@ -92,12 +92,32 @@ class Conversation:
             self._on_step(step)
         return logits
 
-    def generate(self, tokens: list[int], limit: int, stop: int | None) -> Iterator[int]:
-        """At most `limit` tokens that follow, greedily, without the token `stop` that ends them."""
+    def generate(self, tokens: list[int], limit: int, stop: int | None,
+                 choose: Callable[[np.ndarray], int] = np.argmax) -> Iterator[int]:
+        """At most `limit` tokens that follow, without the token `stop` that ends them."""
         tokens = list(tokens)
         for _ in range(limit):
-            token = int(self.logits_after(tokens).argmax())
+            token = int(choose(self.logits_after(tokens)))
             if token == stop:
                 return
             tokens.append(token)
             yield token
+
+
+def generate(session, tokens: Iterable[int], max_tokens: int, stop: int | None = None,
+             choose: Callable[[np.ndarray], int] = np.argmax) -> Iterator[int]:
+    """At most `max_tokens` tokens that follow `tokens`, one by one as they are computed.
+
+    `session` is that of a language model's binary (`program.session()`), or any
+    lpu.session.Session. The tokens begin at position 0: they overwrite what the KV
+    caches held. `stop` ends them and is not among them; `choose` takes the logits,
+    [vocabulary] fp32, and is greedy unless told.
+    Errors: ValueError for a binary of another kind or no tokens; ContextFullError.
+    """
+    from lpu.runtime import RuntimeSession
+
+    tokens = [int(token) for token in tokens]
+    if not tokens:
+        raise ValueError("expected at least one token, got none")
+    runs = ExecutorSession(session) if isinstance(session, RuntimeSession) else session
+    return Conversation(runs).generate(tokens, max_tokens, stop, choose)
