@@ -15,16 +15,27 @@ scheduling::scheduleByCriticalPath(const ChainProblem &problem) {
   if (absl::Status status = problem.check(); !status.ok()) {
     return status;
   }
+  return scheduleByPriority(problem, getTails(problem));
+}
+
+absl::StatusOr<Schedule>
+scheduling::scheduleByPriority(const ChainProblem &problem,
+                               const std::vector<int64_t> &priorities) {
+  if (absl::Status status = problem.check(); !status.ok()) {
+    return status;
+  }
   size_t count = problem.chains.size();
-  std::vector<int64_t> tails = getTails(problem);
+  if (priorities.size() != count) {
+    return absl::InvalidArgumentError(absl::StrCat("expected a priority for each of ", count,
+                                                   " chains, got ", priorities.size()));
+  }
   Successors successors = getSuccessors(problem);
   std::vector<uint32_t> waiting(count, 0);
   for (const Dependence &dependence : problem.dependences) {
     ++waiting[dependence.to];
   }
-  // The longest tail first; program order among equals.
   auto later = [&](uint32_t a, uint32_t b) {
-    return tails[a] != tails[b] ? tails[a] < tails[b] : a > b;
+    return priorities[a] != priorities[b] ? priorities[a] < priorities[b] : a > b;
   };
   std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> ready(later);
   for (uint32_t c = 0; c < count; ++c) {

@@ -37,7 +37,8 @@ std::vector<int64_t> scheduling::getHeads(const ChainProblem &problem) {
   return heads;
 }
 
-std::vector<int64_t> scheduling::getTails(const ChainProblem &problem) {
+std::vector<int64_t> scheduling::getTails(const ChainProblem &problem,
+                                          const std::vector<int64_t> &weights) {
   Successors successors = getSuccessors(problem);
   std::vector<int64_t> tails(problem.chains.size());
   for (size_t c = tails.size(); c-- > 0;) {
@@ -46,6 +47,7 @@ std::vector<int64_t> scheduling::getTails(const ChainProblem &problem) {
       const Dependence &dependence = problem.dependences[successors.order[k]];
       tails[c] = std::max(tails[c], dependence.delay + tails[dependence.to]);
     }
+    tails[c] += weights.empty() ? 0 : weights[c];
   }
   return tails;
 }

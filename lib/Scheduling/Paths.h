@@ -16,8 +16,10 @@ Successors getSuccessors(const ChainProblem &problem);
 /// Earliest start of every chain, from the dependences alone.
 std::vector<int64_t> getHeads(const ChainProblem &problem);
 
-/// Cycles from every chain's start to the end of the program, at least.
-std::vector<int64_t> getTails(const ChainProblem &problem);
+/// Cycles from every chain's start to the end of the program, at least; with weights,
+/// as if every chain took that much longer before anything follows it.
+std::vector<int64_t> getTails(const ChainProblem &problem,
+                              const std::vector<int64_t> &weights = {});
 
 } // namespace lpu::scheduling
 

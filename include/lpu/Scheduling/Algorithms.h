@@ -13,6 +13,26 @@ namespace lpu::scheduling {
 /// that fits no start (more streams or ALUs at once than there are).
 absl::StatusOr<Schedule> scheduleByCriticalPath(const ChainProblem &problem);
 
+/// List scheduling by any rule: of the chains whose predecessors are placed, the one
+/// with the largest number in `priorities` comes first, in program order among equals.
+/// One number a chain. Errors as above.
+absl::StatusOr<Schedule> scheduleByPriority(const ChainProblem &problem,
+                                            const std::vector<int64_t> &priorities);
+
+/// A schedule that takes no more cycles than `schedule`, a legal one: list scheduling
+/// again and again, `steps` times, each time with more weight on the chains that had to
+/// wait for a queue, an ALU or a stream on the way to the last cycle. Ends early where
+/// none waited, or at the bound of the chains. Deterministic.
+Schedule improveSchedule(const ChainProblem &problem, Schedule schedule, unsigned steps);
+
+/// How long to search for a schedule.
+enum class Effort {
+  Fast,     ///< once, in program order
+  Standard, ///< once, by critical path
+  High,     ///< standard, then improved in a fixed number of steps
+};
+absl::StatusOr<Schedule> scheduleWithEffort(const ChainProblem &problem, Effort effort);
+
 /// The longest path through the dependences, with the length of its last chain.
 int64_t getLongestPath(const ChainProblem &problem);
 
