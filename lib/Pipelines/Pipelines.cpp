@@ -42,6 +42,9 @@ void addPassesTo(Level level, OpPassManager &manager,
     }
     break;
   case Level::Kernel:
+    // Before anything is decided that a better lowering could decide otherwise.
+    manager.addNestedPass<func::FuncOp>(
+        mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
     manager.addPass(createTensorToKernelPass(options.kernels));
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     break;

@@ -78,11 +78,13 @@ json::Array getLayers(mlir::Operation *entry) {
   }
   for (mlir::Attribute layer : attribute) {
     auto fields = llvm::cast<mlir::DictionaryAttr>(layer);
-    layers.push_back(json::Object{
-        {"name", fields.getAs<mlir::StringAttr>("name").getValue()},
-        {"start", fields.getAs<mlir::IntegerAttr>("start").getInt()},
-        {"cycles", fields.getAs<mlir::IntegerAttr>("cycles").getInt()},
-        {"lower_bound", fields.getAs<mlir::IntegerAttr>("lower_bound").getInt()}});
+    json::Object result{{"name", fields.getAs<mlir::StringAttr>("name").getValue()}};
+    for (llvm::StringRef name : {"start", "cycles", "chain_bound", "lower_bound"}) {
+      if (auto number = fields.getAs<mlir::IntegerAttr>(name)) {
+        result[name] = number.getInt();
+      }
+    }
+    layers.push_back(std::move(result));
   }
   return layers;
 }
@@ -111,8 +113,11 @@ json::Object lpu::getEntryStatistics(const Target &target, const EntryProgram &e
     bytes += int64_t(queue.bytes.size());
   }
   double bound = double(entry.header.lower_bound());
+  auto known = llvm::dyn_cast_or_null<mlir::lpuisa::EntryOp>(op);
+  uint64_t chainBound = known ? known.getChainBound().value_or(0) : 0;
   return json::Object{{"cycles", entry.header.cycles()},
                       {"lower_bound", entry.header.lower_bound()},
+                      {"chain_bound", int64_t(chainBound)},
                       {"ratio", bound > 0 ? double(entry.header.cycles()) / bound : 0},
                       {"instructions", instructions},
                       {"instruction_bytes", bytes},

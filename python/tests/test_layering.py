@@ -30,7 +30,7 @@ def library_of(path):
     if parts[0] == "dialects":
         parts = parts[1:]
     if len(parts) > 1 and parts[0] in ("ONNX", "LPU", "Stream", "ISA"):
-        return "dialects/" + "/".join(parts[:2]), 4 if parts[1] == "IR" else 5
+        return "dialects/" + "/".join(parts[:2]), {"IR": 4, "Analysis": 4.5}.get(parts[1], 5)
     return None
 
 

@@ -18,8 +18,8 @@ def ISA_Dialect : Dialect {
   let cppNamespace = "::mlir::lpuisa";
   let summary = "instruction queues of the machine, and the words of SRAM";
   let extraClassDeclaration = [{
-    /// On an entry: a dictionary a layer (`name`, `start`, `cycles`, `lower_bound`), for
-    /// reports.
+    /// On an entry: a dictionary a layer (`name`, `start`, `cycles`,
+    /// `chain_bound` and, where known, `lower_bound`), for reports.
     static constexpr ::llvm::StringLiteral kLayersAttr = "isa.layers";
   }];
 }
@@ -31,7 +31,8 @@ def ISA_EntryOp : ISA_Op<"entry", [Symbol, NoTerminator, SingleBlock,
     HasParent<"::mlir::ModuleOp">]> {
   let summary = "one entry's instructions";
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$counters,
-                       I64Attr:$cycles, OptionalAttr<I64Attr>:$lower_bound);
+                       I64Attr:$cycles, OptionalAttr<I64Attr>:$chain_bound,
+                       OptionalAttr<I64Attr>:$lower_bound);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name `counters` $counters `cycles` $cycles attr-dict-with-keyword $body";
 }

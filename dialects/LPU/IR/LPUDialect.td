@@ -21,6 +21,8 @@ def LPU_Dialect : Dialect {
       persistent tensor of that name before the entry runs, the result is the
       same tensor afterwards. Both have one type; every entry that names a
       state shares it.
+    - `lpu.lower_bound`, cycles that no run beats, and `lpu.layer_bounds`, those of its
+      layers by name (`lpu-bound-cycles`); an entry keeps them at the kernel level.
     - `lpu.input_max`, `array<f32>` on an operation: the largest |x| of each
       operand that is data, as calibration saw it; 0 where there is none.
   }];
@@ -33,6 +35,8 @@ def LPU_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kStateAttr = "lpu.state";
     static constexpr ::llvm::StringLiteral kMaxAttr = "lpu.max";
     static constexpr ::llvm::StringLiteral kInputMaxAttr = "lpu.input_max";
+    static constexpr ::llvm::StringLiteral kLowerBoundAttr = "lpu.lower_bound";
+    static constexpr ::llvm::StringLiteral kLayerBoundsAttr = "lpu.layer_bounds";
 
     void registerTensorLevel();
     void registerKernelLevel();

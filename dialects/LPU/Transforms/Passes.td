@@ -4,6 +4,21 @@
 
 include "mlir/Pass/PassBase.td"
 
+def BoundCyclesPass : Pass<"lpu-bound-cycles", "::mlir::func::FuncOp"> {
+  let summary = "compute the cycles that no lowering of an entry beats";
+  let description = [{
+    Input: an entry at tensor level, `lpu.target` on the module. Output: the entry has
+    `lpu.lower_bound`, the least cycles of a run, and `lpu.layer_bounds`, those of each
+    layer ("-": of what belongs to none). docs/LowerBound.md has the argument.
+  }];
+  let options = [
+    Option<"limbs", "limbs", "unsigned", "3",
+           "int8 limbs of activations that meet constant matrices">,
+    Option<"operations", "operations", "bool", "false",
+           "a lower bound for every operation, too">];
+  let dependentDialects = ["::mlir::lpu::LPUDialect"];
+}
+
 def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
   let summary = "join maps that pass a buffer on to one other map";
   let description = [{

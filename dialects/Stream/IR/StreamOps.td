@@ -27,8 +27,10 @@ def Stream_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let extraClassDeclaration = [{
     /// On a scheduled program: a dictionary a layer (`name`, `start`, `cycles`,
-    /// `lower_bound`), for reports.
+    /// `chain_bound` and, where known, `lower_bound`), for reports.
     static constexpr ::llvm::StringLiteral kLayersAttr = "stream.layers";
+    /// On a program: lower bounds of its layers by name.
+    static constexpr ::llvm::StringLiteral kLayerBoundsAttr = "stream.layer_bounds";
   }];
 }
 
@@ -64,12 +66,14 @@ def Stream_ProgramOp : Stream_Op<"program", [Symbol, IsolatedFromAbove,
   let description = [{
     Program order gives the dependences between chains: through SRAM words,
     weight buffers, installed arrays and accumulators. `counters` names the
-    saturation counters, counter 1 first. `cycles` and `lower_bound` (no schedule of these
-    chains takes fewer cycles) are absent before scheduling.
+    saturation counters, counter 1 first. `lower_bound`: no program of the same model and
+    formats takes fewer cycles; absent where only kernels are known. `cycles` and
+    `chain_bound` (no schedule of these chains takes fewer) are absent before scheduling.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        DefaultValuedAttr<StrArrayAttr, "::llvm::ArrayRef<::llvm::StringRef>{}">:$counters,
                        OptionalAttr<I64Attr>:$cycles,
+                       OptionalAttr<I64Attr>:$chain_bound,
                        OptionalAttr<I64Attr>:$lower_bound);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";

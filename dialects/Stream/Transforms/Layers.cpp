@@ -2,27 +2,13 @@
 
 #include "Layers.h"
 #include "lpu/Scheduling/Algorithms.h"
+#include "lpu/Support/Layers.h"
 #include <algorithm>
-#include <cctype>
 #include <limits>
 #include <map>
 #include <tuple>
 
 namespace scheduling = ::lpu::scheduling;
-
-std::string mlir::stream::getLayerName(const std::string &chain) {
-  for (size_t begin = 0; begin < chain.size();) {
-    size_t end = std::min(chain.find_first_of("./", begin), chain.size());
-    bool isNumber = end > begin && begin > 0 && end < chain.size() &&
-                    std::all_of(chain.begin() + begin, chain.begin() + end,
-                                [](unsigned char c) { return std::isdigit(c); });
-    if (isNumber) {
-      return chain.substr(0, end);
-    }
-    begin = end + 1;
-  }
-  return "";
-}
 
 std::vector<mlir::stream::Layer>
 mlir::stream::getLayers(const scheduling::ChainProblem &problem,
@@ -35,7 +21,7 @@ mlir::stream::getLayers(const scheduling::ChainProblem &problem,
   std::vector<std::pair<Part *, uint32_t>> places; // of every chain
   for (size_t k = 0; k < problem.chains.size(); ++k) {
     const scheduling::Chain &chain = problem.chains[k];
-    Part &part = parts[getLayerName(chain.name)];
+    Part &part = parts[::lpu::getLayerName(chain.name)];
     part.start = std::min(part.start, schedule.chains[k].start);
     part.end = std::max(part.end, schedule.chains[k].start + chain.getLength());
     places.emplace_back(&part, part.problem.chains.size());

@@ -12,12 +12,8 @@ struct Layer {
   std::string name;
   int64_t start;      ///< of its first chain
   int64_t cycles;     ///< from there to the end of its last one
-  int64_t lowerBound; ///< of its chains alone, at most `cycles`
+  int64_t chainBound; ///< of its chains alone, at most `cycles`
 };
-
-/// The layer of a chain: its name up to the first component that is a number and
-/// not the last, as in `layers.3.q_proj` or `/model/h.3/attn`; else empty.
-std::string getLayerName(const std::string &chain);
 
 /// Layers in the order of their ends. Chains outside of all layers make one with an
 /// empty name. Layers overlap where work of one fits beside that of another.

@@ -42,17 +42,39 @@ private:
              << std::string(status.message());
     }
     problem->write(*schedule);
-    program.setLowerBound(scheduling::getLowerBound(problem->get()));
-    Builder builder(program.getContext());
-    SmallVector<Attribute> layers;
-    for (const Layer &layer : getLayers(problem->get(), *schedule)) {
-      layers.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("cycles", builder.getI64IntegerAttr(layer.cycles)),
-           builder.getNamedAttr("lower_bound", builder.getI64IntegerAttr(layer.lowerBound)),
-           builder.getNamedAttr("name", builder.getStringAttr(layer.name)),
-           builder.getNamedAttr("start", builder.getI64IntegerAttr(layer.start))}));
+    program.setChainBound(scheduling::getLowerBound(problem->get()));
+    if (schedule->cycles < int64_t(program.getLowerBound().value_or(0))) {
+      return program.emitOpError("the lower bound is wrong: ")
+             << *program.getLowerBound() << " cycles, and the schedule has " << schedule->cycles;
     }
-    program->setDiscardableAttr(StreamDialect::kLayersAttr, builder.getArrayAttr(layers));
+    return setLayers(program, getLayers(problem->get(), *schedule));
+  }
+
+  /// The layers' cycles and bounds, for reports.
+  static LogicalResult setLayers(ProgramOp program, const std::vector<Layer> &layers) {
+    Builder builder(program.getContext());
+    auto bounds = program->getAttrOfType<DictionaryAttr>(StreamDialect::kLayerBoundsAttr);
+    SmallVector<Attribute> result;
+    for (const Layer &layer : layers) {
+      NamedAttrList fields;
+      fields.set("name", builder.getStringAttr(layer.name));
+      fields.set("start", builder.getI64IntegerAttr(layer.start));
+      fields.set("cycles", builder.getI64IntegerAttr(layer.cycles));
+      fields.set("chain_bound", builder.getI64IntegerAttr(layer.chainBound));
+      StringRef name = layer.name.empty() ? "-" : StringRef(layer.name);
+      auto bound = bounds ? bounds.getAs<IntegerAttr>(name) : IntegerAttr();
+      if (bound && bound.getInt() > layer.cycles) {
+        return program.emitOpError("the lower bound of layer '")
+               << layer.name << "' is wrong: " << bound.getInt()
+               << " cycles, and the schedule has " << layer.cycles;
+      }
+      if (bounds) {
+        fields.set("lower_bound", bound ? bound : builder.getI64IntegerAttr(1));
+      }
+      result.push_back(fields.getDictionary(program.getContext()));
+    }
+    program->removeDiscardableAttr(StreamDialect::kLayerBoundsAttr);
+    program->setDiscardableAttr(StreamDialect::kLayersAttr, builder.getArrayAttr(result));
     return success();
   }
 };

@@ -61,9 +61,9 @@ private:
       }
       status = scheduling::verify(problem->get(), *schedule);
       int64_t bound = scheduling::getLowerBound(problem->get());
-      if (status.ok() && int64_t(program.getLowerBound().value_or(bound)) != bound) {
-        return program.emitOpError("expected a lower bound of ")
-               << bound << ", got " << *program.getLowerBound();
+      if (status.ok() && int64_t(program.getChainBound().value_or(bound)) != bound) {
+        return program.emitOpError("expected a bound of the chains of ")
+               << bound << ", got " << *program.getChainBound();
       }
     }
     return status.ok() ? success()

@@ -136,7 +136,11 @@ struct LPUToStream : PassWrapper<LPUToStream, OperationPass<ModuleOp>> {
       OpBuilder builder(entry);
       auto program = mlir::stream::ProgramOp::create(
           builder, entry.getLoc(), entry.getSymName(),
-          builder.getStrArrayAttr({}), IntegerAttr(), IntegerAttr());
+          builder.getStrArrayAttr({}), IntegerAttr(), IntegerAttr(),
+          entry->getAttrOfType<IntegerAttr>(mlir::lpu::LPUDialect::kLowerBoundAttr));
+      if (Attribute layers = entry->getAttr(mlir::lpu::LPUDialect::kLayerBoundsAttr)) {
+        program->setDiscardableAttr(mlir::stream::StreamDialect::kLayerBoundsAttr, layers);
+      }
       program.getBody().emplaceBlock();
       if (failed(Lowering(entry, program, *target).run())) {
         return signalPassFailure();

@@ -51,7 +51,8 @@ public:
     OpBuilder builder(program);
     auto entry = lpuisa::EntryOp::create(
         builder, program.getLoc(), program.getSymName(), program.getCountersAttr(),
-        program.getCycles().value_or(0), program.getLowerBoundAttr());
+        program.getCycles().value_or(0), program.getChainBoundAttr(),
+        program.getLowerBoundAttr());
     if (Attribute layers = program->getDiscardableAttr(stream::StreamDialect::kLayersAttr)) {
       entry->setDiscardableAttr(lpuisa::ISADialect::kLayersAttr, layers);
     }

@@ -12,11 +12,13 @@ assert list(stats["entries"]) == list(program.entries)
 for name, entry in program.entries.items():
     found = stats["entries"][name]
     assert (found["cycles"], found["lower_bound"]) == (entry.cycles, entry.lower_bound)
+    assert 0 < found["lower_bound"] <= entry.cycles and 0 < found["chain_bound"] <= entry.cycles
     assert abs(found["ratio"] - entry.cycles / entry.lower_bound) < 1e-12
     assert found["instructions"] == entry.instructions and found["instruction_bytes"] > entry.instructions
     assert found["utilization"] and all(0 < used <= 1 for used in found["utilization"].values()), found
     for layer in found["layers"]:
         assert 0 < layer["lower_bound"] <= layer["cycles"] <= entry.cycles, layer
+        assert 0 < layer["chain_bound"] <= layer["cycles"], layer
     assert max(layer["start"] + layer["cycles"] for layer in found["layers"]) == entry.cycles
 sram = stats["sram"]
 assert sram["capacity"] == program.sram_bytes

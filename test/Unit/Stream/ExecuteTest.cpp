@@ -395,7 +395,7 @@ TEST(ScheduledChains, RunAsWritten) {
     mlir::stream::ProgramOp scheduled = module.getProgram();
     int64_t cycles = int64_t(*scheduled.getCycles());
     achieved += double(cycles);
-    bound += double(*scheduled.getLowerBound());
+    bound += double(*scheduled.getChainBound());
     ASSERT_TRUE(module.convertToISA()) << module.errors;
     mlir::FailureOr<Program> program = exportProgram(*module.module);
     ASSERT_TRUE(mlir::succeeded(program)) << module.errors;

@@ -27,15 +27,15 @@ TEST(StreamPasses, VerifyStreamReadsTheSchedule) {
   EXPECT_TRUE(module.verifyStream()) << module.errors;
   stream::ProgramOp program = module.getProgram();
   EXPECT_EQ(*program.getCycles(), 12u);
-  EXPECT_EQ(*program.getLowerBound(), 12u);
+  EXPECT_EQ(*program.getChainBound(), 12u);
   program.setCycles(13);
   EXPECT_FALSE(module.verifyStream());
   EXPECT_EQ(module.errors, "'stream.program' op expected a cycle count of 12, got 13");
   module.errors.clear();
   program.setCycles(12);
-  program.setLowerBound(3);
+  program.setChainBound(3);
   EXPECT_FALSE(module.verifyStream());
-  EXPECT_EQ(module.errors, "'stream.program' op expected a lower bound of 12, got 3");
+  EXPECT_EQ(module.errors, "'stream.program' op expected a bound of the chains of 12, got 3");
   module.errors.clear();
   stream::ChainOp chain = *program.getBody().getOps<stream::ChainOp>().begin();
   (*chain.getBody().getOps<stream::IssueOp>().begin()).removeIdsAttr();
