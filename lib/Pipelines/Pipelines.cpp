@@ -23,9 +23,9 @@ std::optional<Level> parseLevel(StringRef name) {
 
 StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 
-static void addStreamPasses(OpPassManager &manager) {
+static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createLPUToStreamPass());
-  manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass());
+  manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass({options.effort}));
 }
 
 void addPassesTo(Level level, OpPassManager &manager,
@@ -50,7 +50,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     break;
   case Level::Stream:
     addPlacementPasses(manager);
-    addStreamPasses(manager);
+    addStreamPasses(manager, options);
     break;
   case Level::ISA:
     manager.addPass(createStreamToISAPass());
@@ -63,9 +63,9 @@ void addPlacementPasses(OpPassManager &manager) {
   manager.addPass(createEmitMemoryPass());
 }
 
-void addEntryPasses(OpPassManager &manager) {
-  addStreamPasses(manager);
-  addPassesTo(Level::ISA, manager);
+void addEntryPasses(OpPassManager &manager, const PipelineOptions &options) {
+  addStreamPasses(manager, options);
+  addPassesTo(Level::ISA, manager, options);
 }
 
 void registerPipelines() {

@@ -16,6 +16,7 @@
 #include "mlir/IR/Location.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include <chrono>
@@ -68,6 +69,9 @@ cl::opt<std::string>
                 cl::desc("find the ranges of activations by running the model on the "
                          "host: on arrays by name of input, or on built-in tokens"),
                 cl::cat(category));
+cl::opt<std::string> effort("effort", cl::init("standard"),
+                            cl::desc("how long to search for schedules: fast, standard or high"),
+                            cl::cat(category));
 cl::opt<bool> checkOnly("check", cl::desc("report operators without a rule; exit code 2 "
                                           "where there are some"),
                         cl::cat(category));
@@ -267,7 +271,8 @@ LogicalResult runPasses(ModuleOp module, TimingScope &timing, StringRef name,
 }
 
 /// From the kernel level to a file.
-int compileBinary(ModuleOp module, const lpu::Int8Weights &int8Weights, TimingScope &timing,
+int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
+                  const lpu::Int8Weights &int8Weights, TimingScope &timing,
                   Progress &progress) {
   progress.stage("place");
   if (failed(runPasses(module, timing, "place", lpu::addPlacementPasses))) {
@@ -281,7 +286,7 @@ int compileBinary(ModuleOp module, const lpu::Int8Weights &int8Weights, TimingSc
   TimingScope scope = timing.nest("entries");
   auto setUp = [&](PassManager &manager) {
     manager.enableTiming(scope);
-    lpu::addEntryPasses(manager);
+    lpu::addEntryPasses(manager, options);
     return applyPassManagerCLOptions(manager);
   };
   if (failed(compiler.run(setUp))) {
@@ -355,7 +360,7 @@ std::optional<std::vector<lpu::EntrySpec>> parseEntries() {
   return entries;
 }
 
-/// Options that name formats and levels, checked; none after a message.
+/// Options that name formats and the effort, checked; none after a message.
 std::optional<lpu::PipelineOptions> parseFormats() {
   lpu::PipelineOptions options;
   std::optional<unsigned> limbs = parseActivations(activations);
@@ -372,6 +377,17 @@ std::optional<lpu::PipelineOptions> parseFormats() {
     return std::nullopt;
   }
   options.int8Weights = true;
+  using lpu::scheduling::Effort;
+  auto chosen = llvm::StringSwitch<std::optional<Effort>>(effort)
+                    .Case("fast", Effort::Fast)
+                    .Case("standard", Effort::Standard)
+                    .Case("high", Effort::High)
+                    .Default(std::nullopt);
+  if (!chosen) {
+    fail("--effort: expected fast, standard or high, got " + effort);
+    return std::nullopt;
+  }
+  options.effort = *chosen;
   options.kernels.limbs = *limbs;
   options.kernels.activationMax = activationMax;
   return options;
@@ -458,7 +474,7 @@ int compile(MLIRContext &context, TimingScope &timing) {
     }
   }
   if (!last) {
-    return compileBinary(*module, int8Weights, timing, progress);
+    return compileBinary(*module, *options, int8Weights, timing, progress);
   }
   int failed = emitQuantized(int8Weights, progress);
   return failed ? failed : writeModule(*module);

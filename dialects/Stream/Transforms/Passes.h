@@ -3,6 +3,7 @@
 #define STREAM_TRANSFORMS_PASSES_H
 
 #include "Stream/IR/StreamDialect.h"
+#include "lpu/Scheduling/Algorithms.h"
 #include "mlir/Pass/Pass.h"
 
 namespace mlir::stream {

@@ -10,8 +10,15 @@ def SchedulePass : Pass<"stream-schedule", "::mlir::stream::ProgramOp"> {
     Dependences come from what the chains read and write, in program order: SRAM
     words, weight buffers, installed arrays, accumulators, element by element.
     The schedule is checked against the problem before it is written back.
-    `cycles` and `lower_bound` of the program are set (docs/Scheduling.md).
+    `cycles` and `chain_bound` of the program are set (docs/Scheduling.md).
   }];
+  let options = [
+    Option<"effort", "effort", "::lpu::scheduling::Effort",
+           "::lpu::scheduling::Effort::Standard", "how long to search",
+           [{::llvm::cl::values(
+             clEnumValN(::lpu::scheduling::Effort::Fast, "fast", "in program order"),
+             clEnumValN(::lpu::scheduling::Effort::Standard, "standard", "by critical path"),
+             clEnumValN(::lpu::scheduling::Effort::High, "high", "and improve step by step"))}]>];
 }
 
 def VerifyStreamPass : Pass<"verify-stream", "::mlir::ModuleOp"> {

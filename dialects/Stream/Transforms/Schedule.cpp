@@ -17,6 +17,7 @@ namespace scheduling = ::lpu::scheduling;
 namespace {
 
 struct Schedule : mlir::stream::impl::SchedulePassBase<Schedule> {
+  using SchedulePassBase::SchedulePassBase;
   void runOnOperation() override {
     ProgramOp program = getOperation();
     const ::lpu::Target *target = getTarget(program);
@@ -32,7 +33,7 @@ private:
       return failure();
     }
     absl::StatusOr<scheduling::Schedule> schedule =
-        scheduling::scheduleByCriticalPath(problem->get());
+        scheduling::scheduleWithEffort(problem->get(), effort);
     if (!schedule.ok()) {
       return program.emitOpError(std::string(schedule.status().message()));
     }

@@ -3,6 +3,7 @@
 #define LPU_PIPELINES_PIPELINES_H
 
 #include "lpu/Conversion/Passes.h"
+#include "lpu/Scheduling/Algorithms.h"
 #include "mlir/Pass/PassManager.h"
 #include <optional>
 
@@ -18,6 +19,7 @@ struct PipelineOptions {
   KernelOptions kernels;
   /// Constant matrices of products in int8, from the tensor level on.
   bool int8Weights = false;
+  scheduling::Effort effort = scheduling::Effort::Standard;
 };
 /// Adds the passes that take a module from the level above to `level`; the
 /// module carries `lpu.target` from the kernel level on.
@@ -27,7 +29,7 @@ void addPassesTo(Level level, mlir::OpPassManager &manager,
 /// one entry at a time: a module at kernel level -> the same with its buffers placed and
 /// its words of SRAM emitted; and a module of one such entry -> the isa level.
 void addPlacementPasses(mlir::OpPassManager &manager);
-void addEntryPasses(mlir::OpPassManager &manager);
+void addEntryPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 /// Registers `lpu-to-tensor`, `lpu-to-stream` and `lpu-to-isa`
 /// for lpu-opt: each from the level above.
 void registerPipelines();
