@@ -1,0 +1,114 @@
+"""Language models of many shapes: ONNX file, compiler, verifier, executor, against onnxruntime on the same file."""
+
+import itertools
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from lpu.agreement import cosine, same_token
+from lpu.compiler import compile
+from lpu.export import SMALL
+from lpu.generate import Step, step_inputs
+from lpu.models.checkpoint import random_checkpoint
+from lpu.models.llama import export_llama
+from lpu.session import Entry, ExecutorSession, OnnxSession
+
+FACTORS = {
+    "head_size": [32, 64, 128],
+    "heads": [(4, 4), (6, 3), (4, 1)],  # query and key heads
+    "hidden": [64, 44, 333],  # 333: two vectors on tsp1, the second one of 13 lanes
+    "layers": [1, 3],
+    "vocabulary": [256, 1000],
+    "bias": [False, True],
+    "tied": [True, False],
+    "epsilon": [1e-5, 1e-2],
+    "shuffled": [False, True],  # nodes renamed and reordered
+    "positions": [(32, 0), (330, 318)],  # of the cache; the first that is used. 330: two vectors of scores
+}
+# Every pair of values of two factors is in some row.
+TABLE = [
+    (128, (4, 1), 333, 3, 1000, True, False, 1e-5, False, (32, 0)),
+    (64, (4, 1), 64, 1, 256, False, True, 1e-2, True, (330, 318)),
+    (32, (4, 4), 44, 1, 1000, False, False, 1e-2, False, (330, 318)),
+    (128, (6, 3), 44, 3, 256, True, True, 1e-2, True, (32, 0)),
+    (32, (6, 3), 64, 1, 256, False, False, 1e-5, False, (32, 0)),
+    (64, (4, 4), 333, 1, 1000, True, True, 1e-5, True, (32, 0)),
+    (32, (6, 3), 333, 3, 256, False, True, 1e-2, False, (330, 318)),
+    (64, (6, 3), 64, 3, 1000, True, False, 1e-5, False, (330, 318)),
+    (128, (4, 4), 64, 1, 256, False, False, 1e-5, False, (330, 318)),
+    (32, (4, 1), 44, 3, 1000, True, False, 1e-5, True, (32, 0)),
+    (64, (4, 4), 44, 3, 256, True, True, 1e-2, True, (330, 318)),
+]
+ROWS = 5  # of a prefill
+
+
+def test_every_pair_is_in_the_table():
+    for (i, first), (j, second) in itertools.combinations(enumerate(FACTORS.values()), 2):
+        assert {(row[i], row[j]) for row in TABLE} == set(itertools.product(first, second))
+
+
+def shuffle_graph(path: Path, seed: int) -> None:
+    """Gives every inner tensor and node another name and the nodes another order."""
+    model = onnx.load(path, load_external_data=False)
+    graph, rng = model.graph, random.Random(seed)
+    interface = {value.name for value in [*graph.input, *graph.output]} | {""}
+    tensors = [name for node in graph.node for name in [*node.input, *node.output]]
+    inner = sorted(set(tensors) - interface)
+    rng.shuffle(inner)
+    names = {name: f"t{number}" for number, name in enumerate(inner)}
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    known = interface | {tensor.name for tensor in graph.initializer}
+    known -= {name for node in graph.node for name in node.output}
+    left, order = list(graph.node), []
+    while left:
+        node = rng.choice([node for node in left if known.issuperset(node.input)])
+        left.remove(node)
+        known.update(node.output)
+        order.append(node)
+    for number, node in enumerate(order):
+        node.name = f"n{number}"
+    initializers = list(reversed(graph.initializer))
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(order)
+    graph.initializer.extend(initializers)
+    onnx.save(model, path)
+    onnx.checker.check_model(path)
+
+
+def check_agreement(model: Path, binary: Path, steps: list[tuple[str, int]], first: int, least: float) -> None:
+    """Runs `steps`, names of entries with their tokens, from position `first` on; tokens agree where they are clear."""
+    executor, reference = ExecutorSession(binary), OnnxSession(model, [Entry("any", 1, 1)], optimise=False)
+    entries = {entry.name: entry for entry in executor.entries}
+    most = executor.program.entries["decode"].integer_inputs["input_ids"].max
+    tokens = np.random.default_rng(first).integers(0, most + 1, sum(count for _, count in steps))
+    position = first
+    for name, count in steps:
+        step = Step(entries[name], position, count)
+        inputs = step_inputs(step, tokens[position - first:position - first + count])
+        got, expected = executor.run(step.entry, inputs), reference.run(reference.entries[0], inputs)
+        assert cosine(got, expected) >= least, f"{name} at {position}"
+        assert same_token(expected, got), f"{name} at {position}"
+        position += count
+    assert not +executor.saturations
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: "-".join(map(str, row)).replace(" ", ""))
+def test_language_model(tmp_path, row):
+    sizes = dict(zip(FACTORS, row, strict=True))
+    (heads, kv_heads), (max_seq, first) = sizes.pop("heads"), sizes.pop("positions")
+    shuffled, model = sizes.pop("shuffled"), tmp_path / "m.onnx"
+    export_llama(random_checkpoint(replace(SMALL, heads=heads, kv_heads=kv_heads, **sizes)), model, max_seq)
+    if shuffled:
+        shuffle_graph(model, seed=heads)
+    # lpu-compile verifies; the session holds the executor's cycles against those promised.
+    compile(model, tmp_path / "m.lpu", target="tsp1", dim={"batch": 1},
+            entry=[f"prefill:sequence_len={ROWS},nonpad_kv_seqlen:max={max_seq}",
+                   f"decode:sequence_len=1,nonpad_kv_seqlen:max={max_seq}"])
+    check_agreement(model, tmp_path / "m.lpu", [("prefill", ROWS), *3 * [("decode", 1)]], first, 0.99999)
