@@ -46,6 +46,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(
         mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
     manager.addPass(createTensorToKernelPass(options.kernels));
+    manager.addNestedPass<func::FuncOp>(mlir::lpu::createGuardLanesPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     break;
   case Level::Stream:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from lpu.agreement import cosine, same_token
 from lpu.compiler import compile
@@ -15,6 +16,7 @@ from lpu.generate import Step, step_inputs
 from lpu.models.checkpoint import random_checkpoint
 from lpu.models.llama import export_llama
 from lpu.session import Entry, ExecutorSession, OnnxSession
+from onnx import helper
 
 FACTORS = {
     "head_size": [32, 64, 128],
@@ -112,3 +114,44 @@ def test_language_model(tmp_path, row):
             entry=[f"prefill:sequence_len={ROWS},nonpad_kv_seqlen:max={max_seq}",
                    f"decode:sequence_len=1,nonpad_kv_seqlen:max={max_seq}"])
     check_agreement(model, tmp_path / "m.lpu", [("prefill", ROWS), *3 * [("decode", 1)]], first, 0.99999)
+
+
+def write_product(path: Path, operators: list[tuple[str, float | None]], k: int = 44, n: int = 40) -> None:
+    """y = operators(x) W with int8 weights; an operator's constant is its second operand."""
+    rng = np.random.default_rng(0)
+    constants = {"w": rng.integers(-127, 128, (k, n)).astype(np.int8),
+                 "scale": rng.uniform(0.005, 0.02, n).astype(np.float32)}
+    nodes = []
+    for number, (operator, constant) in enumerate(operators):
+        inputs = [nodes[-1].output[0] if nodes else "x"]
+        if constant is not None:
+            constants[f"c{number}"] = np.float32(constant)
+            inputs.append(f"c{number}")
+        nodes.append(helper.make_node(operator, inputs, [f"v{number}"], name=f"v{number}"))
+    nodes += [helper.make_node("DequantizeLinear", ["w", "scale"], ["weights"], name="weights", axis=1),
+              helper.make_node("MatMul", [nodes[-1].output[0], "weights"], ["y"], name="proj")]
+    graph = helper.make_graph(
+        nodes, "product", [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", k])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", n])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+
+
+# In lanes beyond the 44 columns x is zero: infinity, NaN, or out of range. `beyond` is so in the columns.
+@pytest.mark.parametrize("operators,shift,beyond", [
+    ([("Reciprocal", None)], 0, 0.01), ([("Log", None)], 0, 1e-9), ([("Add", 100)], -100, 1),
+    ([("Log", None), ("Mul", 0)], 0, 0), ([("Sigmoid", None), ("Mul", 20)], -10, 10)], ids=str)
+def test_only_columns_count(tmp_path, operators, shift, beyond):
+    write_product(tmp_path / "m.onnx", operators)
+    program = compile(tmp_path / "m.onnx", target="tsp1", entry="main:batch=2", activation_max=4)
+    session = program.session()
+    x = np.random.default_rng(1).uniform(0.5, 1.5, (2, 44)).astype(np.float32) + np.float32(shift)
+    y = session.run("main", {"x": x})["y"]
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # fold the weights, quantize nothing
+    expected = onnxruntime.InferenceSession(tmp_path / "m.onnx", options).run(["y"], {"x": x})[0]
+    assert np.abs(y - expected).max() < 2e-5
+    assert session.statistics.saturations == {"proj": 0}
+    x[1, 43] = beyond
+    session.run("main", {"x": x})
+    assert session.statistics.saturations == {"proj": 1}

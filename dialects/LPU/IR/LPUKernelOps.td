@@ -61,7 +61,8 @@ def LPU_BufferType : LPU_KernelType<"Buffer", "buffer"> {
     ceil(columns / lanes) vectors; an element of b bytes takes b byte planes in
     b slices. `i8xN` is an integer of N balanced int8 limbs, low limb first.
     `columns = 1` means one value a row, the same in every lane. With a `width`
-    a vector carries that many columns, in its first lanes.
+    a vector carries that many columns, in its first lanes. What lanes beyond the
+    columns may hold: docs/Rationale/UnusedLanes.md.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
                         EnumParameter<LPU_Format>:$format,
@@ -332,12 +333,14 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
     least as wide as the result's every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
     the scale in `scales`; `f16` is rounded to nearest even, beyond its range
-    saturated and counted, unless that is meant: `uncounted`.
+    saturated and counted, unless that is meant: `uncounted`. `unguarded`: whoever made
+    the map knows that its results are in range in unused lanes, too; else
+    `lpu-guard-lanes` sees to it.
   }];
   let arguments = (ins Variadic<AnyTypeOf<[LPU_BufferType, LPU_AccType]>>:$inputs,
                        DenseF32ArrayAttr:$scales,
                        OptionalAttr<ArrayAttr>:$placements,
-                       UnitAttr:$uncounted);
+                       UnitAttr:$uncounted, UnitAttr:$unguarded);
   let results = (outs Variadic<LPU_BufferType>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

@@ -30,6 +30,24 @@ def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 
+def GuardLanesPass : Pass<"lpu-guard-lanes", "::mlir::func::FuncOp"> {
+  let summary = "keep lanes beyond a tensor's columns from counting and spreading";
+  let description = [{
+    Input: an entry at kernel level, its maps not yet joined; `lpu.target` on the module. Output: results in limbs and in
+    f16 are in range in unused lanes, and zero there where they go into tiles, for every input. What
+    a map makes of the zeros in unused lanes is computed; where that is not in range,
+    or not known, the map takes zero instead, by a constant of ones that has zeros in
+    unused lanes:
+
+    ```mlir
+    %used = lpu.constant_rows dense<1.0> : tensor<1x44xf32> : <1, 44, f32>
+    %is_unused = arith.cmpf oeq, %lane, %zero : f32
+    %y = arith.select %is_unused, %zero, %x : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::lpu::LPUDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::ModuleOp"> {
   let summary = "give every buffer and weight tile its SRAM words";
   let description = [{

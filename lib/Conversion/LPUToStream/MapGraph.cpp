@@ -97,6 +97,9 @@ private:
       values[inner.getResult(0)] = node("rcp", node("rsqrt", in));
       return success();
     }
+    if (auto compare = dyn_cast<arith::CmpFOp>(inner)) {
+      return addComparison(compare, in);
+    }
     StringRef alu = llvm::TypeSwitch<Operation *, StringRef>(&inner)
                         .Case([](arith::AddFOp) { return "add"; })
                         .Case([](arith::SubFOp) { return "sub"; })
@@ -110,11 +113,29 @@ private:
                         .Case([](math::Log2Op) { return "log2"; })
                         .Case([](math::TanhOp) { return "tanh"; })
                         .Case([](math::RsqrtOp) { return "rsqrt"; })
+                        .Case([](arith::SelectOp) { return "select"; })
                         .Default([](Operation *) { return ""; });
     if (alu.empty()) {
       return inner.emitOpError("is no operation of the VXM");
     }
     values[inner.getResult(0)] = node(alu, in);
+    return success();
+  }
+
+  /// 1 or 0 in int32, as `select` takes it.
+  LogicalResult addComparison(arith::CmpFOp inner, ArrayRef<Operand> in) {
+    using Predicate = arith::CmpFPredicate;
+    Predicate predicate = inner.getPredicate();
+    bool isTurned = predicate == Predicate::OGT || predicate == Predicate::OGE;
+    StringRef alu = predicate == Predicate::OEQ ? "cmpeq"
+                    : predicate == Predicate::OLT || predicate == Predicate::OGT ? "cmplt"
+                    : predicate == Predicate::OLE || predicate == Predicate::OGE ? "cmple"
+                                                                                 : "";
+    if (alu.empty()) {
+      return inner.emitOpError("is no operation of the VXM");
+    }
+    values[inner.getResult()] =
+        isTurned ? node(alu, {in[1], in[0]}) : node(alu, {in[0], in[1]});
     return success();
   }
 

@@ -411,6 +411,8 @@ void EntryConverter::scoreRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
   llvm::append_range(rows.windows, results.drop_back());
   // Beyond the range of a window the next one says more.
   rows.logits.getDefiningOp<MapOp>().setUncounted(bound.windows > 1);
+  // Lanes beyond the positions are hidden: windows and weights are zero there.
+  rows.logits.getDefiningOp<MapOp>().setUnguarded(true);
 }
 
 /// `x`, with `merge` as in contract, times a tile of ones: the sums of its rows, in
@@ -452,6 +454,7 @@ void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
                        Value x = arith::SubFOp::create(inner, in[0], in[1]);
                        return math::Exp2Op::create(inner, x);
                      });
+  rows.weights.getDefiningOp<MapOp>().setUnguarded(true);
 }
 
 void EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionRows &rows) {
