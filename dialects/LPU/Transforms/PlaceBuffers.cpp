@@ -306,6 +306,9 @@ private:
         return getSide(append.getTiles());
       }
     }
+    if (!isF16(op)) {
+      return std::nullopt; // planes that work one by one have time beside gangs
+    }
     for (Operation *map : {user, op.getActivations().getDefiningOp()}) {
       for (Value operand : map->getOperands()) {
         auto other = operand.getDefiningOp<ContractOp>();

@@ -24,7 +24,8 @@ from lpu.tokenizer import Tokenizer
 PROMPT = "What is the capital of France?"
 MAX_SEQ = 1024
 COMPILE_FLAGS = ["--target=tsp1", "--dim=batch=1", "--calibration",
-                 "--entry=prefill:sequence_len=64,nonpad_kv_seqlen:max=256",
+                 "--entry=prefill:sequence_len=128,nonpad_kv_seqlen:max=128",
+                 f"--entry=extend:sequence_len=128,nonpad_kv_seqlen:max={MAX_SEQ}",
                  "--entry=decode256:sequence_len=1,nonpad_kv_seqlen:max=256",
                  f"--entry=decode1024:sequence_len=1,nonpad_kv_seqlen:max={MAX_SEQ}"]
 # Shares of lpu-compile's time, measured, up to the start of each stage.
