@@ -66,7 +66,7 @@ def test_output_file(tmp_path):
 
 def test_errors_are_the_compiler_s(tmp_path):
     path = write_model(tmp_path / "m.onnx")
-    with pytest.raises(lpu.CompileError, match="--target: unknown target 'tsp9', known targets: ft32, tiny, tsp1"):
+    with pytest.raises(lpu.CompileError, match="--target: unknown target \"tsp9\"; known targets: ft32, tiny, tsp1"):
         lpu.compile(path, target="tsp9")
     with pytest.raises(lpu.CompileError, match="none.onnx: No such file or directory"):
         lpu.check(tmp_path / "none.onnx")

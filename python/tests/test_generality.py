@@ -12,7 +12,7 @@ import pytest
 from lpu.agreement import cosine, same_token
 from lpu.compiler import compile
 from lpu.export import SMALL
-from lpu.generate import Step, step_inputs
+from lpu.generation import Step, step_inputs
 from lpu.models.checkpoint import random_checkpoint
 from lpu.models.llama import export_llama
 from lpu.session import Entry, ExecutorSession, OnnxSession

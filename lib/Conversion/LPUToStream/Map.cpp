@@ -105,8 +105,16 @@ private:
                             lowering.getStripe(sum.contract, vector % tiles, block).second);
   }
 
-  /// leavesLast of every vector.
+  /// leavesLast of every vector. Sums that serve all vectors at once come from arrays
+  /// that stay installed until then: one a plane.
   bool leaveLast(Sum sum, RowBlock block) {
+    std::set<unsigned> planes;
+    int64_t tiles = mlir::lpu::getContractShape(sum.contract, lowering.target.lanes()).tiles;
+    for (int64_t n = 0; n < (isShared(sum) ? tiles : 0); ++n) {
+      if (!planes.insert(lowering.getStripe(sum.contract, n, block).second).second) {
+        return false;
+      }
+    }
     for (int64_t vector = 0; vector < vectors; ++vector) {
       if (!leavesLast(sum, vector, block)) {
         return false;
