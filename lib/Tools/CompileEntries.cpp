@@ -107,6 +107,8 @@ LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
 }
 
 LogicalResult EntriesCompiler::run(SetUp setUp) {
+  // Pass managers of several threads would load what their passes make at once.
+  module.getContext()->loadAllAvailableDialects();
   return failableParallelForEachN(module.getContext(), 0, parts.size(),
                                   [&](size_t index) { return compile(index, setUp); });
 }
