@@ -88,8 +88,15 @@ private:
     return absl::OkStatus();
   }
 
+  /// An issue of one chain on its queue.
+  struct Issue {
+    const ChainIssue *issue;
+    uint32_t chain;
+  };
+
   absl::Status checkQueues() {
-    std::vector<Use> busy, results;
+    // The uses of one queue at a time need little memory.
+    std::vector<std::vector<Issue>> issues(problem.numQueues);
     for (uint32_t c = 0; c < problem.chains.size(); ++c) {
       const ChainPlacement &placement = schedule.chains[c];
       for (size_t k = 0; k < problem.chains[c].issues.size(); ++k) {
@@ -99,27 +106,38 @@ private:
             (alu >= problem.numAlus || issue.excludedAlus >> alu & 1)) {
           return bad("chain '", name(c), "' may not use ALU ", alu);
         }
-        uint32_t queue = issue.queue == kAnyAlu ? problem.firstAluQueue + alu
-                                                : uint32_t(issue.queue);
-        busy.push_back({queue, placement.start + issue.cycles.offset,
-                        placement.start + issue.cycles.last(), c});
-        if (problem.isAluQueue(int(queue)) && issue.aluLatency > 0) {
-          issue.cycles.forEach([&](int64_t cycle) {
-            int64_t at = placement.start + cycle + issue.aluLatency;
-            results.push_back({queue, at, at, c});
-          });
-        }
+        issues[issue.queue == kAnyAlu ? problem.firstAluQueue + alu : uint32_t(issue.queue)]
+            .push_back({&issue, c});
+      }
+    }
+    for (size_t queue = 0; queue < issues.size(); ++queue) {
+      if (absl::Status status = checkQueue(queue, issues[queue]); !status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkQueue(size_t queue, const std::vector<Issue> &issues) {
+    std::vector<Use> busy, results;
+    for (auto [issue, chain] : issues) {
+      int64_t start = schedule.chains[chain].start;
+      busy.push_back({0, start + issue->cycles.offset, start + issue->cycles.last(), chain});
+      if (problem.isAluQueue(int(queue)) && issue->aluLatency > 0) {
+        issue->cycles.forEach([&, issue = issue, chain = chain](int64_t cycle) {
+          int64_t at = start + cycle + issue->aluLatency;
+          results.push_back({0, at, at, chain});
+        });
       }
     }
     if (const Use *clash = findOverlap(busy)) {
-      return bad("queue ", clash->place, " is still busy with '",
-                 name(clash[-1].chain), "' in cycle ", clash->first, ", where '",
-                 name(clash->chain), "' issues");
+      return bad("queue ", queue, " is still busy with '", name(clash[-1].chain),
+                 "' in cycle ", clash->first, ", where '", name(clash->chain), "' issues");
     }
     if (const Use *clash = findOverlap(results)) {
-      return bad("ALU ", clash->place - problem.firstAluQueue,
-                 " has results of '", name(clash[-1].chain), "' and '",
-                 name(clash->chain), "' in cycle ", clash->first);
+      return bad("ALU ", queue - problem.firstAluQueue, " has results of '",
+                 name(clash[-1].chain), "' and '", name(clash->chain), "' in cycle ",
+                 clash->first);
     }
     return absl::OkStatus();
   }
