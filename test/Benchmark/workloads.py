@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lpu.generate import Step, step_inputs
+from lpu.demo.__main__ import COMPILE_FLAGS, MAX_SEQ
+from lpu.generation import Step, step_inputs
 from lpu.models.checkpoint import Config, random_checkpoint, read_gguf
 from lpu.models.llama import export_llama
 from lpu.quantize import quantize
@@ -109,10 +110,10 @@ def _product(name: str, target: str, make: Callable[..., None], *sizes: int) -> 
 # Language models
 #===------------------------------------------------------------------------===#
 
-MAX_SEQ = 1024
 SMOLLM2_LAYER = Config(hidden=576, intermediate=1536, layers=1, heads=9, kv_heads=3, head_size=64, vocabulary=320)
-_DECODE256 = "decode256:sequence_len=1,nonpad_kv_seqlen:max=256"
-_PREFILL = "prefill:sequence_len=64,nonpad_kv_seqlen:max=256"
+_LAYER_FLAGS = ["--dim=batch=1", "--calibration", "--entry=decode256:sequence_len=1,nonpad_kv_seqlen:max=256",
+                "--entry=prefill:sequence_len=64,nonpad_kv_seqlen:max=256"]
+_DEMO_FLAGS = [flag for flag in COMPILE_FLAGS if not flag.startswith("--target=")]
 
 
 def _open_llama(model: Path, binary: Path) -> list[Case]:
@@ -128,8 +129,7 @@ def _open_llama(model: Path, binary: Path) -> list[Case]:
     return cases
 
 
-def _llama(name: str, make: Callable[[Path], None], entries: list[str]) -> Workload:
-    flags = ["--dim=batch=1", "--calibration", *(f"--entry={entry}" for entry in entries)]
+def _llama(name: str, make: Callable[[Path], None], flags: list[str]) -> Workload:
     return Workload(name, "tsp1", make, _open_llama, flags, "int8x3 x int8, KV fp16")
 
 
@@ -146,7 +146,6 @@ WORKLOADS = [
     _product("mlp", "tsp1", _make_mlp, 1, 576, 1536),
     _product("mlp-64", "tsp1", _make_mlp, 64, 576, 1536),
     _llama("layer", lambda path: export_llama(random_checkpoint(SMOLLM2_LAYER), path, MAX_SEQ, int8_weights=True),
-           [_DECODE256, _PREFILL]),
-    _llama("smollm2-135m", _make_smollm2,
-           [_PREFILL, _DECODE256, f"decode1024:sequence_len=1,nonpad_kv_seqlen:max={MAX_SEQ}"]),
+           _LAYER_FLAGS),
+    _llama("smollm2-135m", _make_smollm2, _DEMO_FLAGS),
 ]
