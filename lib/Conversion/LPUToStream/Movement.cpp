@@ -51,30 +51,35 @@ LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
   int64_t table = getTable(program->getParentOfType<ModuleOp>(), op.getTable(), target);
   int64_t all = type.getRows() * type.getVectors(target.lanes());
   int64_t step = getBlockRows(type.getRows()) * type.getVectors(target.lanes());
-  for (int64_t first = 0; first < all; first += step) {
+  auto moveRows = [&](const mlir::lpu::BytePlacement &from, const mlir::lpu::BytePlacement &to,
+                      int64_t first) {
     Repeated words{std::min(step, all - first), 1, 1, 0};
-  for (const Placement &result : results) {
-    for (auto [from, to] : llvm::zip(sources.front(), result)) {
-      Side side = target.sliceSide(unsigned(from.slice));
-      ChainBuilder chain(program, op.getLoc(), getName(op, "permute"), target);
-      unsigned column = target.sxmColumn(side);
-      Value x = chain.readFor(column, 0, unsigned(from.slice), from.bank,
-                              from.first + first, words, {{"r_addr", {0, 1}}});
-      auto in = cast<mlir::stream::FlowType>(x.getType()).getDirection();
-      auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
-      Fields fields = chain.fields();
-      fields.set("dir", stringifyDirection(in)).set("out_dir", stringifyDirection(out));
-      fields.set("table", table);
-      Value moved =
-          chain
-              .issue("permute", target.queueName({UnitKind::SxmPermute, uint16_t(side)}), 0,
-                     fields, x, chain.flow(out, 1), words)
-              .getResult(0);
-      chain.writeFrom(column, int64_t(target.latencies().permute()), moved, 0,
-                      unsigned(to.slice), to.bank, to.first + first, words, {{"w_addr", {0, 1}}});
-      chain.finish();
+    Side side = target.sliceSide(unsigned(from.slice));
+    ChainBuilder chain(program, op.getLoc(), getName(op, "permute"), target);
+    unsigned column = target.sxmColumn(side);
+    Value x = chain.readFor(column, 0, unsigned(from.slice), from.bank, from.first + first,
+                            words, {{"r_addr", {0, 1}}});
+    auto in = cast<mlir::stream::FlowType>(x.getType()).getDirection();
+    auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
+    Fields fields = chain.fields();
+    fields.set("dir", stringifyDirection(in)).set("out_dir", stringifyDirection(out));
+    fields.set("table", table);
+    Value moved =
+        chain
+            .issue("permute", target.queueName({UnitKind::SxmPermute, uint16_t(side)}), 0,
+                   fields, x, chain.flow(out, 1), words)
+            .getResult(0);
+    chain.writeFrom(column, int64_t(target.latencies().permute()), moved, 0,
+                    unsigned(to.slice), to.bank, to.first + first, words,
+                    {{"w_addr", {0, 1}}});
+    chain.finish();
+  };
+  for (int64_t first = 0; first < all; first += step) {
+    for (const Placement &result : results) {
+      for (auto [from, to] : llvm::zip(sources.front(), result)) {
+        moveRows(from, to, first);
+      }
     }
-  }
   }
   return success();
 }

@@ -449,8 +449,9 @@ void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
         return math::FmaOp::create(inner, log, floatConstant(inner, bound.shrink),
                                    floatConstant(inner, base));
       });
-  rows.weights = map(b, {rows.logits, largest}, buffer({type.getRows(), type.getColumns()}, Format::F16),
-                     1.0f, [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+  BufferType weightsType = buffer({type.getRows(), type.getColumns()}, Format::F16);
+  rows.weights = map(b, {rows.logits, largest}, weightsType, 1.0f,
+                     [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
                        Value x = arith::SubFOp::create(inner, in[0], in[1]);
                        return math::Exp2Op::create(inner, x);
                      });
