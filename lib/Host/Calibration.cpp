@@ -48,8 +48,10 @@ private:
 
 class EntryRunner {
 public:
-  EntryRunner(func::FuncOp entry, const CalibrationOptions &options, Observations &observations)
-      : entry(entry), options(options), observations(observations) {}
+  /// `onRun` is called after every run with the share of all runs.
+  EntryRunner(func::FuncOp entry, const CalibrationOptions &options, Observations &observations,
+              std::function<void(double)> onRun)
+      : entry(entry), options(options), observations(observations), onRun(std::move(onRun)) {}
 
   LogicalResult run() {
     info = analyzeSequence(entry);
@@ -184,6 +186,7 @@ private:
     }
     states = std::move(*results);
     position += info.tokensPerRun;
+    onRun(double(++finishedRuns) / double(plannedRuns));
     return success();
   }
 
@@ -192,6 +195,7 @@ private:
     for (int64_t input = 0, e = int64_t(info.inputs.size()); input < e; ++input) {
       runs = std::max(runs, numRuns(input));
     }
+    plannedRuns = runs;
     for (int64_t run = 0; run < runs; ++run) {
       auto token = [&](int64_t i) {
         const NpyArray *values = given(tokenInput);
@@ -214,13 +218,15 @@ private:
     int64_t runs = std::max<int64_t>(1, length / perRun);
     int64_t rows = info.inputs[size_t(tokenInput)].size;
     Random random;
+    int64_t scores = findScores(rows);
+    bool continues = perRun == 1 && scores >= 0;
+    plannedRuns = continues ? 2 * runs : runs;
     for (int64_t run = 0; run < runs; ++run) {
       if (failed(runOnce(run, [&](int64_t) { return random.below(rows); }))) {
         return failure();
       }
     }
-    int64_t scores = findScores(rows);
-    if (perRun != 1 || scores < 0) {
+    if (!continues) {
       return success();
     }
     reset();
@@ -256,6 +262,8 @@ private:
   func::FuncOp entry;
   const CalibrationOptions &options;
   Observations &observations;
+  std::function<void(double)> onRun;
+  int64_t plannedRuns = 1, finishedRuns = 0;
   SequenceInfo info;
   std::unique_ptr<Program> program;
   int64_t tokenInput = -1, position = 0;
@@ -365,17 +373,32 @@ LogicalResult calibrate(ModuleOp module, const CalibrationOptions &options) {
   Observations observations;
   std::map<std::string, bool> used;
   Twins twins(options);
+  std::vector<func::FuncOp> toRun;
+  std::vector<std::pair<func::FuncOp, func::FuncOp>> alike;
   for (auto entry : module.getOps<func::FuncOp>()) {
     if (func::FuncOp twin = twins.find(entry)) {
-      copyObservations(twin, entry, observations);
-    } else if (failed(EntryRunner(entry, options, observations).run())) {
-      return failure();
+      alike.emplace_back(twin, entry);
+    } else {
+      toRun.push_back(entry);
     }
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       if (auto name = entry.getArgAttrOfType<StringAttr>(i, mlir::lpu::LPUDialect::kNameAttr)) {
         used[name.str()] = true;
       }
     }
+  }
+  for (size_t k = 0; k < toRun.size(); ++k) {
+    auto onRun = [&](double share) {
+      if (options.onProgress) {
+        options.onProgress((double(k) + share) / double(toRun.size()));
+      }
+    };
+    if (failed(EntryRunner(toRun[k], options, observations, onRun).run())) {
+      return failure();
+    }
+  }
+  for (auto [twin, entry] : alike) {
+    copyObservations(twin, entry, observations);
   }
   for (const auto &[name, array] : options.arrays) {
     if (!used.contains(name)) {

@@ -1,6 +1,7 @@
 //===- Compile.cpp - lpu-compile ------------------------------------------===//
 
 #include "CompileEntries.h"
+#include "Progress.h"
 #include "Statistics.h"
 #include "lpu/Binary/Program.h"
 #include "lpu/Host/Calibration.h"
@@ -19,7 +20,6 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
-#include <chrono>
 #include <csignal>
 
 namespace cl = llvm::cl;
@@ -93,39 +93,6 @@ int fail(const llvm::Twine &message) {
   llvm::errs() << "lpu-compile: " << message << "\n";
   return 1;
 }
-
-/// Says what runs, and keeps how long it took.
-class Progress {
-public:
-  void stage(llvm::StringRef name) {
-    double now = getSeconds();
-    finish(now);
-    stages.emplace_back(name.str(), now);
-    if (!quiet) {
-      llvm::errs() << llvm::format("[%6.2f s] ", now) << name << "\n";
-    }
-  }
-  const lpu::StageTimes &getTimes() {
-    finish(getSeconds());
-    return stages;
-  }
-
-private:
-  double getSeconds() const {
-    std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    return elapsed.count();
-  }
-  /// The last stage has its begin until it ends.
-  void finish(double now) {
-    if (finished < stages.size()) {
-      stages[finished].second = now - stages[finished].second;
-      finished = stages.size();
-    }
-  }
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-  lpu::StageTimes stages;
-  size_t finished = 0;
-};
 
 /// "lpu-compile: error: NODE: MESSAGE", then what is attached to it; the node's name is
 /// its location.
@@ -202,7 +169,7 @@ bool wantsCalibration(ModuleOp module, bool beyondTensors) {
          });
 }
 
-int calibrate(ModuleOp module, Progress &progress) {
+int calibrate(ModuleOp module, lpu::Progress &progress) {
   lpu::host::CalibrationOptions options;
   if (!calibration.empty()) {
     auto arrays = lpu::readNpz(calibration);
@@ -212,10 +179,11 @@ int calibrate(ModuleOp module, Progress &progress) {
     options.arrays = std::move(*arrays);
   }
   progress.stage("calibrate on the host");
+  options.onProgress = [&](double share) { progress.update(share); };
   return succeeded(lpu::host::calibrate(module, options)) ? 0 : 1;
 }
 
-int writeStatistics(lpu::EntriesCompiler &compiler, Progress &progress) {
+int writeStatistics(lpu::EntriesCompiler &compiler, lpu::Progress &progress) {
   if (statsFile.empty()) {
     return 0;
   }
@@ -235,7 +203,7 @@ int writeStatistics(lpu::EntriesCompiler &compiler, Progress &progress) {
 }
 
 /// Writes the model with the weights of the compiled program, where that is wanted.
-int emitQuantized(const lpu::Int8Weights &int8Weights, Progress &progress) {
+int emitQuantized(const lpu::Int8Weights &int8Weights, lpu::Progress &progress) {
   if (quantizedFile.empty()) {
     return 0;
   }
@@ -273,7 +241,7 @@ LogicalResult runPasses(ModuleOp module, TimingScope &timing, StringRef name,
 /// From the kernel level to a file.
 int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
                   const lpu::Int8Weights &int8Weights, TimingScope &timing,
-                  Progress &progress) {
+                  lpu::Progress &progress) {
   progress.stage("place");
   if (failed(runPasses(module, timing, "place", lpu::addPlacementPasses))) {
     return 1;
@@ -289,7 +257,7 @@ int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
     lpu::addEntryPasses(manager, options);
     return applyPassManagerCLOptions(manager);
   };
-  if (failed(compiler.run(setUp))) {
+  if (failed(compiler.run(setUp, [&](double share) { progress.update(share); }))) {
     return 1;
   }
   if (int failed = emitQuantized(int8Weights, progress)) {
@@ -393,7 +361,7 @@ std::optional<lpu::PipelineOptions> parseFormats() {
   return options;
 }
 
-int compile(MLIRContext &context, TimingScope &timing) {
+int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) {
   std::optional<lpu::Level> last = lpu::parseLevel(compileTo);
   if (!last && compileTo != "binary") {
     return fail("--compile-to: expected onnx, tensor, kernel, stream, isa or binary, got " +
@@ -430,7 +398,6 @@ int compile(MLIRContext &context, TimingScope &timing) {
   import.outputs.assign(extraOutputs.begin(), extraOutputs.end());
   import.allowDynamic = checkOnly && import.entries.empty();
 
-  Progress progress;
   progress.stage("import " + inputFile.getValue());
   OwningOpRef<ModuleOp> module = lpu::importONNX(inputFile, import, context);
   if (!module) {
@@ -505,9 +472,13 @@ int lpu::runCompile(int argc, char **argv) {
   registerAllDialects(registry);
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
-  ScopedDiagnosticHandler handler(&context, printDiagnostic);
+  lpu::Progress progress(quiet ? nullptr : &llvm::errs(), llvm::errs().is_displayed());
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    progress.clearLine();
+    return printDiagnostic(diagnostic);
+  });
   DefaultTimingManager manager;
   applyDefaultTimingManagerCLOptions(manager);
   TimingScope timing = manager.getRootScope();
-  return compile(context, timing);
+  return compile(context, timing, progress);
 }

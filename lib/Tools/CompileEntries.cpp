@@ -2,11 +2,15 @@
 
 #include "CompileEntries.h"
 #include "Statistics.h"
+#include "Stream/IR/StreamDialect.h"
 #include "lpu/Export/Export.h"
 #include "lpu/Verifier/Verifier.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Threading.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include <atomic>
 
 #if __has_include(<malloc.h>)
 #include <malloc.h>
@@ -71,14 +75,66 @@ LogicalResult EntriesCompiler::exportMemory() {
   return success();
 }
 
+/// Says how far an entry is after each of its passes.
+class EntriesCompiler::Steps : public PassInstrumentation {
+public:
+  Steps(EntriesCompiler &compiler, size_t index) : compiler(compiler), index(index) {}
+
+  void runAfterPass(Pass *pass, Operation *op) override {
+    // Shares of an entry's time, measured.
+    if (pass->getArgument() == "convert-lpu-to-stream") {
+      double issues = 0;
+      op->walk([&](stream::IssueOp) { ++issues; });
+      compiler.report(index, 0.15, issues);
+    } else if (pass->getArgument() == "stream-schedule") {
+      compiler.report(index, 0.6);
+    } else if (pass->getArgument() == "convert-stream-to-isa") {
+      compiler.report(index, 0.8);
+    }
+  }
+
+private:
+  EntriesCompiler &compiler;
+  size_t index;
+};
+
+void EntriesCompiler::report(size_t index, double share, double size) {
+  std::lock_guard<std::mutex> lock(mutex);
+  work[index].share = share;
+  work[index].size = size > 0 ? size : work[index].size;
+  // An entry without chains yet counts as the mean of the others.
+  double sizes = 0, known = 0, done = 0;
+  for (const Work &entry : work) {
+    sizes += entry.size;
+    known += entry.size > 0;
+    done += entry.share * entry.size;
+  }
+  if (onProgress && sizes > 0) {
+    onProgress(done / sizes * known / double(work.size()));
+  }
+}
+
 LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
-  MLIRContext *context = module.getContext();
-  PassManager manager(context);
+  PassManager manager(module.getContext());
+  manager.addInstrumentation(std::make_unique<Steps>(*this, index));
   if (failed(setUp(manager)) || failed(manager.run(*parts[index]))) {
     return failure();
   }
   auto op = *parts[index]->getOps<mlir::lpuisa::EntryOp>().begin();
-  EntryProgram entry = program->entries[index];
+  {
+    EntryProgram entry = program->entries[index];
+    if (failed(finish(op, entry, compiled[index]))) {
+      return failure();
+    }
+  }
+  parts[index] = nullptr;
+  trimMemory();
+  report(index, 1);
+  return success();
+}
+
+LogicalResult EntriesCompiler::finish(mlir::lpuisa::EntryOp op, EntryProgram &entry,
+                                      CompiledEntry &result) {
   if (failed(exportEntry(op, program->target, entry, /*takesQueues=*/true))) {
     return failure();
   }
@@ -97,18 +153,26 @@ LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
   if (!encoded.ok()) {
     return op.emitError(std::string(encoded.status().message()));
   }
-  compiled[index].encoded = std::move(*encoded);
-  compiled[index].statistics =
-      getEntryStatistics(program->target, entry, compiled[index].encoded, op);
-  parts[index] = nullptr;
-  entry = EntryProgram();
-  trimMemory();
+  result.encoded = std::move(*encoded);
+  result.statistics = getEntryStatistics(program->target, entry, result.encoded, op);
   return success();
 }
 
-LogicalResult EntriesCompiler::run(SetUp setUp) {
+LogicalResult EntriesCompiler::run(SetUp setUp, std::function<void(double)> callback) {
   // Pass managers of several threads would load what their passes make at once.
   module.getContext()->loadAllAvailableDialects();
-  return failableParallelForEachN(module.getContext(), 0, parts.size(),
-                                  [&](size_t index) { return compile(index, setUp); });
+  onProgress = std::move(callback);
+  work.resize(parts.size());
+  // More at once would need more memory than they save time.
+  constexpr size_t kAtOnce = 2;
+  std::atomic<size_t> next = 0;
+  return failableParallelForEachN(
+      module.getContext(), 0, std::min(kAtOnce, parts.size()), [&](size_t) {
+        for (size_t index; (index = next++) < parts.size();) {
+          if (failed(compile(index, setUp))) {
+            return failure();
+          }
+        }
+        return success();
+      });
 }

@@ -2,6 +2,7 @@
 #ifndef LPU_LIB_TOOLS_COMPILEENTRIES_H
 #define LPU_LIB_TOOLS_COMPILEENTRIES_H
 
+#include "ISA/IR/ISADialect.h"
 #include "lpu/Binary/Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -9,6 +10,8 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/JSON.h"
+#include <functional>
+#include <mutex>
 
 namespace lpu {
 
@@ -32,18 +35,31 @@ public:
 
   /// Image and entries without instructions.
   mlir::LogicalResult exportMemory();
-  mlir::LogicalResult run(SetUp setUp);
+  /// `onProgress` is called from any thread with the share of the work that is done.
+  mlir::LogicalResult run(SetUp setUp, std::function<void(double)> onProgress);
 
   const Program &getProgram() const { return *program; }
   llvm::MutableArrayRef<CompiledEntry> getEntries() { return compiled; }
 
 private:
+  /// What is done of an entry.
+  struct Work {
+    double share = 0, size = 0; ///< size: chains' issues, once there are chains
+  };
+  class Steps;
+
   mlir::LogicalResult compile(size_t index, SetUp setUp);
+  mlir::LogicalResult finish(mlir::lpuisa::EntryOp op, EntryProgram &entry,
+                             CompiledEntry &result);
+  void report(size_t index, double share, double size = 0);
 
   mlir::ModuleOp module;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> parts; ///< an entry each
   std::optional<Program> program;
   std::vector<CompiledEntry> compiled;
+  std::mutex mutex; ///< of what follows
+  std::vector<Work> work;
+  std::function<void(double)> onProgress;
 };
 
 } // namespace lpu

@@ -85,9 +85,7 @@ void setScheduled(IssueOp op, const ::lpu::Target &target,
 
 Instruction mlir::stream::getInstruction(IssueOp op, const ::lpu::Target &target) {
   Instruction instruction = op.getInstruction().unpack();
-  if (auto chain = op->getParentOfType<ChainOp>(); chain && chain.getStart()) {
-    setScheduled(op, target, instruction);
-  }
+  setScheduled(op, target, instruction);
   return instruction;
 }
 

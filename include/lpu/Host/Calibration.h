@@ -4,6 +4,7 @@
 
 #include "lpu/Support/Npy.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct CalibrationOptions {
   std::map<std::string, NpyArray> arrays;
   /// Length of the two built-in sequences, drawn and continued by the model.
   int64_t builtInTokens = 64;
+  /// Called after every run with the share of all that is done.
+  std::function<void(double)> onProgress;
 };
 
 /// Inputs of `entry` that only the user can give.

@@ -102,13 +102,18 @@ static FailureOr<std::vector<int8_t>> readInt8(Value value,
   return failure();
 }
 
-/// A row-major rows x columns matrix turned round.
+/// A row-major rows x columns matrix turned round, in blocks that a cache holds.
 template <typename T>
 static std::vector<T> transpose(ArrayRef<T> values, int64_t rows, int64_t columns) {
+  constexpr int64_t kBlock = 64;
   std::vector<T> result(values.size());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      result[size_t(c * rows + r)] = values[size_t(r * columns + c)];
+  for (int64_t top = 0; top < rows; top += kBlock) {
+    for (int64_t left = 0; left < columns; left += kBlock) {
+      for (int64_t c = left; c < std::min(columns, left + kBlock); ++c) {
+        for (int64_t r = top; r < std::min(rows, top + kBlock); ++r) {
+          result[size_t(c * rows + r)] = values[size_t(r * columns + c)];
+        }
+      }
     }
   }
   return result;
