@@ -139,11 +139,16 @@ absl::Status writeFile(const std::string &path, llvm::function_ref<void(llvm::ra
 }
 
 int writeModule(ModuleOp module) {
+  // With the line's end that lpu-opt gives it.
+  auto print = [&](llvm::raw_ostream &out) {
+    module.print(out);
+    out << "\n";
+  };
   if (outputFile.empty() || outputFile == "-") {
-    module.print(llvm::outs());
+    print(llvm::outs());
     return 0;
   }
-  absl::Status status = writeFile(outputFile, [&](auto &out) { module.print(out); });
+  absl::Status status = writeFile(outputFile, print);
   return status.ok() ? 0 : fail(std::string(status.message()));
 }
 
