@@ -54,10 +54,11 @@ cl::opt<std::string> compileTo("compile-to", cl::init("binary"),
                                cl::cat(category));
 cl::opt<std::string> activations("activations", cl::init("int8x3"),
                                  cl::desc("format of activations that enter the "
-                                          "MXM: int8x1, int8x2 or int8x3"),
+                                          "MXM: int8x1, int8x2, int8x3 or fp16"),
                                  cl::cat(category));
 cl::opt<std::string> weights("weights", cl::init("int8"),
-                             cl::desc("format of constant matrices: int8"), cl::cat(category));
+                             cl::desc("format of constant matrices: int8 or fp16; "
+                                      "given alone, activations go with it"), cl::cat(category));
 cl::opt<std::string> kvFormat("kv", cl::init("fp16"), cl::desc("format of KV caches: fp16"),
                               cl::cat(category));
 cl::opt<float> activationMax("activation-max", cl::init(0),
@@ -113,6 +114,7 @@ std::optional<unsigned> parseActivations(llvm::StringRef text) {
   return text == "int8x1"   ? std::optional(1u)
          : text == "int8x2" ? std::optional(2u)
          : text == "int8x3" ? std::optional(3u)
+         : text == "fp16"   ? std::optional(0u)
                             : std::nullopt;
 }
 
@@ -338,18 +340,28 @@ std::optional<lpu::PipelineOptions> parseFormats() {
   lpu::PipelineOptions options;
   std::optional<unsigned> limbs = parseActivations(activations);
   if (!limbs) {
-    fail("--activations: expected int8x1, int8x2 or int8x3, got " + activations);
+    fail("--activations: expected int8x1, int8x2, int8x3 or fp16, got " + activations);
     return std::nullopt;
   }
-  if (weights != "int8") {
-    fail("--weights: expected int8, got " + weights);
+  if (weights != "int8" && weights != "fp16") {
+    fail("--weights: expected int8 or fp16, got " + weights);
+    return std::nullopt;
+  }
+  // Where one is given alone, the other goes with it.
+  bool isHalf = weights.getNumOccurrences() ? weights == "fp16" : *limbs == 0;
+  if (isHalf && activations.getNumOccurrences() == 0) {
+    limbs = 0;
+  }
+  if (isHalf != (*limbs == 0)) {
+    fail("--weights=" + weights + " --activations=" + activations +
+         ": the MXM multiplies int8 by int8 and fp16 by fp16");
     return std::nullopt;
   }
   if (kvFormat != "fp16") {
     fail("--kv: expected fp16, got " + kvFormat);
     return std::nullopt;
   }
-  options.int8Weights = true;
+  options.int8Weights = !isHalf;
   using lpu::scheduling::Effort;
   auto chosen = llvm::StringSwitch<std::optional<Effort>>(effort)
                     .Case("fast", Effort::Fast)
@@ -385,6 +397,9 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (last == lpu::Level::ONNX && !quantizedFile.empty()) {
     return fail("--emit-quantized-onnx: expected --compile-to=tensor or a later level, got onnx");
   }
+  if (options->kernels.isHalf() && !quantizedFile.empty()) {
+    return fail("--emit-quantized-onnx: expected --weights=int8, got fp16");
+  }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
   if (needsTarget && targetName.empty()) {
     return fail("expected --target=NAME or --target=FILE.textproto, known targets: " +
@@ -393,6 +408,11 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (absl::Status status = lpu::Target::lookup(targetName.getValue()).status();
       needsTarget && !status.ok()) {
     return fail("--target: " + std::string(status.message()));
+  }
+  const char *format = options->kernels.isHalf() ? "f16" : "i8";
+  if (needsTarget && !lpu::Target::lookup(targetName.getValue())->format(format)) {
+    return fail("--weights: target " + targetName + " does not multiply " +
+                (options->kernels.isHalf() ? "fp16" : "int8"));
   }
   std::optional<std::vector<lpu::EntrySpec>> entries = parseEntries();
   if (!entries) {

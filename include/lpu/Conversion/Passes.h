@@ -19,8 +19,10 @@ std::unique_ptr<mlir::Pass> createDecomposeCompositesPass();
 
 /// Number formats of kernels.
 struct KernelOptions {
-  /// int8 limbs of activations that enter the MXM, 1 to 3.
+  /// int8 limbs of activations that enter the MXM, 1 to 3, times int8 weights; 0:
+  /// activations and weights are fp16.
   unsigned limbs = 3;
+  bool isHalf() const { return limbs == 0; }
   /// Largest |x| of activations that calibration did not see; 0: an error.
   float activationMax = 0;
   /// Range of activations / largest |x| that was seen or stated; beyond it they

@@ -61,7 +61,14 @@ private:
   mlir::LogicalResult convert(Builder &b, mlir::Operation *op);
   mlir::LogicalResult convertReshape(mlir::Operation *op);
   mlir::LogicalResult convertMatmul(Builder &b, mlir::linalg::MatmulOp op);
+  mlir::LogicalResult convertHalfMatmul(Builder &b, mlir::linalg::MatmulOp op);
   mlir::LogicalResult convertRmsNorm(Builder &b, mlir::lpu::RmsNormOp op);
+  /// Sums over the columns of x * x, in every lane, and the factor that makes them
+  /// means; from int8 limbs or fp16, as all products.
+  std::pair<mlir::Value, float> sumSquares(Builder &b, mlir::Value x, Extent extent,
+                                           float largest);
+  std::pair<mlir::Value, float> sumHalfSquares(Builder &b, mlir::Value x, Extent extent,
+                                               float largest);
   mlir::LogicalResult convertGeneric(Builder &b, mlir::linalg::GenericOp op);
   mlir::LogicalResult convertReturn(Builder &b, mlir::func::ReturnOp op);
 

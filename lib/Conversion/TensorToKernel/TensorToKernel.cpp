@@ -74,8 +74,8 @@ ElementsAttr ConstantPool::get(RankedTensorType type, ArrayRef<char> raw, size_t
 } // namespace lpu::tensor_lowering
 
 LogicalResult EntryConverter::run() {
-  if (options.limbs < 1 || options.limbs > 3) {
-    return entry.emitError("expected 1 to 3 activation limbs, got ") << options.limbs;
+  if (options.limbs > 3) {
+    return entry.emitError("expected at most 3 activation limbs, got ") << options.limbs;
   }
   const ::lpu::Target *machine = getTarget();
   if (!machine) {
@@ -149,7 +149,7 @@ LogicalResult EntryConverter::convert(ImplicitLocOpBuilder &b, Operation *op) {
     }
   }
   if (auto matmul = dyn_cast<linalg::MatmulOp>(op)) {
-    return convertMatmul(b, matmul);
+    return options.isHalf() ? convertHalfMatmul(b, matmul) : convertMatmul(b, matmul);
   }
   if (auto norm = dyn_cast<RmsNormOp>(op)) {
     return convertRmsNorm(b, norm);
@@ -240,9 +240,25 @@ Value EntryConverter::contract(Builder &b, Value x, ElementsAttr weights,
 }
 
 // The squares go through a tile of ones, so that their mean arrives in every
-// lane; four limbs, because squaring eats the headroom twice. For that reason
-// it is little, too: with 8, SmolLM2's outliers leave no bits for its other
-// values, and the logits' cosine falls from 0.999997 to 0.9985.
+// lane; four limbs, because squaring eats the headroom twice.
+std::pair<Value, float> EntryConverter::sumSquares(ImplicitLocOpBuilder &b, Value x,
+                                                   Extent extent, float largest) {
+  constexpr unsigned kLimbs = 4;
+  float scale = float(double(getLevels(kLimbs)) / (double(largest) * largest));
+  Value squares = map(b, x, buffer(extent, getFormat(kLimbs)), scale,
+                      [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                        return arith::MulFOp::create(inner, in[0], in[0]);
+                      });
+  auto ones = DenseElementsAttr::get(
+      RankedTensorType::get({extent.columns, int64_t(getTarget()->lanes())}, b.getI8Type()),
+      int8_t(1));
+  return {contract(b, squares, ones, {1.0f / float(extent.columns)},
+                   sums({extent.rows, 1}, getFormat(kLimbs)), scale),
+          1.0f};
+}
+
+// Little headroom: with 8, SmolLM2's outliers leave no bits for its other values, and
+// the logits' cosine falls from 0.999997 to 0.9985.
 LogicalResult EntryConverter::convertRmsNorm(ImplicitLocOpBuilder &b, RmsNormOp op) {
   auto type = cast<RankedTensorType>(op.getInput().getType());
   FailureOr<std::optional<std::vector<float>>> gain =
@@ -260,30 +276,20 @@ LogicalResult EntryConverter::convertRmsNorm(ImplicitLocOpBuilder &b, RmsNormOp 
     return op.emitOpError("expected a constant scale and the last dimension: no "
                           "other kernel yet");
   }
-  const ::lpu::Target *target = getTarget();
-  if (!target) {
-    return failure();
-  }
-  constexpr unsigned kLimbs = 4;
   Value x = values.lookup(op.getInput());
   float range = *largest * (options.headroom > 0 ? options.headroom : kLeastHeadroom);
-  float scale = float(double(getLevels(kLimbs)) / (double(range) * range));
-  Value squares = map(b, x, buffer(extent, getFormat(kLimbs)), scale,
-                      [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-                        return arith::MulFOp::create(inner, in[0], in[0]);
-                      });
-  auto ones = DenseElementsAttr::get(
-      RankedTensorType::get({extent.columns, int64_t(target->lanes())}, b.getI8Type()),
-      int8_t(1));
-  Value mean = contract(b, squares, ones, {1.0f / float(extent.columns)},
-                        sums({extent.rows, 1}, getFormat(kLimbs)), scale);
+  auto [sum, factor] = options.isHalf() ? sumHalfSquares(b, x, extent, range)
+                                        : sumSquares(b, x, extent, range);
   float epsilon = op.getEpsilon().convertToFloat();
   Value inverse =
-      map(b, mean, buffer({extent.rows, 1}, Format::F32), 1.0f,
-          [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+      map(b, sum, buffer({extent.rows, 1}, Format::F32), 1.0f,
+          [&, factor = factor](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
             Value e = arith::ConstantOp::create(inner, inner.getF32FloatAttr(epsilon));
-            Value sum = arith::AddFOp::create(inner, in[0], e);
-            return math::RsqrtOp::create(inner, sum);
+            if (factor == 1) {
+              return math::RsqrtOp::create(inner, Value(arith::AddFOp::create(inner, in[0], e)));
+            }
+            Value f = arith::ConstantOp::create(inner, inner.getF32FloatAttr(factor));
+            return math::RsqrtOp::create(inner, Value(math::FmaOp::create(inner, in[0], f, e)));
           });
   Value g = constant(b, **gain, {1, extent.columns});
   values[op.getResult()] =
@@ -490,7 +496,7 @@ struct TensorToKernel : PassWrapper<TensorToKernel, OperationPass<ModuleOp>> {
     }
   }
   Option<unsigned> limbs{*this, "limbs", llvm::cl::init(3),
-                         llvm::cl::desc("int8 limbs of activations, 1 to 3")};
+                         llvm::cl::desc("int8 limbs of activations, 1 to 3; 0: fp16")};
   Option<float> activationMax{
       *this, "activation-max", llvm::cl::init(0),
       llvm::cl::desc("largest |x| of activations that calibration did not see")};

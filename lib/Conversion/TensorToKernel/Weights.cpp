@@ -185,4 +185,24 @@ getQuantizedMatrix(Value value, mlir::onnx::WeightFiles &files) {
   }
   return std::optional(std::move(matrix));
 }
+
+FailureOr<std::optional<std::vector<float>>> getMatrix(Value value,
+                                                       mlir::onnx::WeightFiles &files) {
+  auto turned = value.getDefiningOp<linalg::TransposeOp>();
+  Value source = turned ? turned.getInput() : value;
+  if (source.getDefiningOp<mlir::lpu::DequantizeOp>()) {
+    FailureOr<std::optional<::lpu::Int8Tensor>> matrix = getQuantizedMatrix(value, files);
+    if (failed(matrix)) {
+      return failure();
+    }
+    return std::optional(::lpu::dequantizeInt8(
+        **matrix, cast<RankedTensorType>(value.getType()).getShape(), 1));
+  }
+  FailureOr<std::optional<std::vector<float>>> values = getConstant(source, files);
+  if (succeeded(values) && *values && turned && turned.getPermutation()[1] == 0) {
+    auto type = cast<RankedTensorType>(source.getType());
+    *values = transpose<float>(**values, type.getDimSize(0), type.getDimSize(1));
+  }
+  return values;
+}
 } // namespace lpu::tensor_lowering

@@ -32,6 +32,10 @@ getQuantizedTensor(mlir::Value value, mlir::onnx::WeightFiles &files);
 mlir::FailureOr<std::optional<::lpu::Int8Tensor>>
 getQuantizedMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
 
+/// The same matrix in f32, its integers scaled where the model has some.
+mlir::FailureOr<std::optional<std::vector<float>>>
+getMatrix(mlir::Value value, mlir::onnx::WeightFiles &files);
+
 } // namespace lpu::tensor_lowering
 
 #endif // LPU_LIB_CONVERSION_TENSORTOKERNEL_WEIGHTS_H
