@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from lpu import agreement
+from lpu.demo.__main__ import STAGES, compile_share
 from lpu.demo.build import BuildError, _run
 from lpu.demo.made import make
 from lpu.demo.report import entry_rows, memory_lines
@@ -155,6 +156,14 @@ def test_what_failed_is_made_anew(tmp_path):
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+def test_share_of_a_compile():
+    assert compile_share("import model.onnx") is None
+    assert [compile_share(name) for name in STAGES] == list(STAGES.values())
+    half = (STAGES["schedule and verify"] + STAGES["write"]) / 2
+    assert compile_share("schedule and verify: 50 %") == pytest.approx(half)
+    assert compile_share("write model.lpu") == STAGES["write"]
 
 
 def test_progress(monkeypatch):

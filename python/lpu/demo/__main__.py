@@ -30,7 +30,7 @@ COMPILE_FLAGS = ["--target=tsp1", "--dim=batch=1", "--calibration",
                  f"--entry=decode1024:sequence_len=1,nonpad_kv_seqlen:max={MAX_SEQ}"]
 # Shares of lpu-compile's time, measured, up to the start of each stage.
 STAGES = {"calibrate": 0.0, "level kernel": 0.42, "place": 0.50, "schedule and verify": 0.55, "write": 0.95}
-_STAGE_LINE = re.compile(r"\[ *[\d.]+ s\] (.*)")
+_STAGE_LINE = re.compile(r"\[ *[\d.]+ s\] ([^,]*)")
 
 
 class Files:
@@ -65,6 +65,16 @@ def export(checkpoint: Path, onnx: Path, int8_weights: bool) -> None:
     make([onnx, weights_of(onnx)], key, action)
 
 
+def compile_share(text: str) -> float | None:
+    """What is done where lpu-compile says "place", or "schedule and verify: 60 %"."""
+    starts = [*STAGES.values(), 1.0]
+    for index, stage in enumerate(STAGES):
+        if text.startswith(stage):
+            percent = re.search(r": (\d+) %$", text)
+            return starts[index] + (starts[index + 1] - starts[index]) * (int(percent[1]) / 100 if percent else 0)
+    return None
+
+
 def compile_model(files: Files) -> None:
     tool = find_tool("lpu-compile")
 
@@ -72,14 +82,14 @@ def compile_model(files: Files) -> None:
         command = [str(tool), str(files.onnx), *COMPILE_FLAGS, "-o", str(files.lpu), f"--stats={files.compiled}"]
         with Progress(f"compile {files.lpu}") as progress:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            messages = []
+            messages, share = [], None
             for line in process.stderr:
                 found = _STAGE_LINE.match(line)
                 if not found:
                     messages.append(line)
                     continue
-                stage = found[1]
-                progress.update(next((share for start, share in STAGES.items() if stage.startswith(start)), None), stage)
+                before, share = share, compile_share(found[1])
+                progress.update(share if share != before else None, found[1])
             if process.wait() != 0:
                 raise CompileError("".join(messages).strip() or f"lpu-compile ended with {process.returncode}")
 
