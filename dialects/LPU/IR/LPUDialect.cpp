@@ -1,11 +1,15 @@
 //===- LPUDialect.cpp - The lpu dialect -----------------------------------===//
 
 #include "LPU/IR/LPUDialect.h"
+#include "lpu/Target/Target.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringMap.h"
+#include <mutex>
 
 using namespace mlir;
 using namespace mlir::lpu;
@@ -75,4 +79,29 @@ LogicalResult LPUDialect::verifyOperationAttribute(Operation *op, NamedAttribute
            << kInputMaxAttr << " to be array<f32>, got " << attribute.getValue();
   }
   return success();
+}
+
+const ::lpu::Target *mlir::lpu::getTarget(Operation *op) {
+  auto module = isa<ModuleOp>(op) ? cast<ModuleOp>(op)
+                                  : op->getParentOfType<ModuleOp>();
+  auto name = module ? module->getAttrOfType<StringAttr>("lpu.target")
+                     : StringAttr();
+  if (!name) {
+    op->emitOpError("expected `lpu.target` on the module");
+    return nullptr;
+  }
+  static std::mutex mutex;
+  static llvm::StringMap<std::unique_ptr<::lpu::Target>> known;
+  std::lock_guard<std::mutex> lock(mutex);
+  std::unique_ptr<::lpu::Target> &target = known[name.getValue()];
+  if (!target) {
+    absl::StatusOr<::lpu::Target> parsed =
+        ::lpu::Target::lookup(name.getValue().str());
+    if (!parsed.ok()) {
+      op->emitOpError(std::string(parsed.status().message()));
+      return nullptr;
+    }
+    target = std::make_unique<::lpu::Target>(std::move(*parsed));
+  }
+  return target.get();
 }

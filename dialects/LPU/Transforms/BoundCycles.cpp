@@ -22,15 +22,8 @@ struct BoundCycles : mlir::lpu::impl::BoundCyclesPassBase<BoundCycles> {
 
   void runOnOperation() override {
     func::FuncOp entry = getOperation();
-    auto module = entry->getParentOfType<ModuleOp>();
-    auto name = module ? module->getAttrOfType<StringAttr>("lpu.target") : StringAttr();
-    if (!name) {
-      entry.emitOpError("expected `lpu.target` on the module");
-      return signalPassFailure();
-    }
-    absl::StatusOr<::lpu::Target> target = ::lpu::Target::lookup(name.getValue().str());
-    if (!target.ok()) {
-      entry.emitOpError(std::string(target.status().message()));
+    const ::lpu::Target *target = getTarget(entry);
+    if (!target) {
       return signalPassFailure();
     }
     BoundFormats formats{limbs};

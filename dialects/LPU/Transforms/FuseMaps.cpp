@@ -155,16 +155,8 @@ MapOp fuse(MapOp map, MapOp consumer, const ::lpu::Target &target) {
 
 struct FuseMaps : mlir::lpu::impl::FuseMapsPassBase<FuseMaps> {
   void runOnOperation() override {
-    auto module = getOperation()->getParentOfType<ModuleOp>();
-    auto name = module ? module->getAttrOfType<StringAttr>("lpu.target") : StringAttr();
-    if (!name) {
-      getOperation().emitOpError("expected `lpu.target` on the module");
-      return signalPassFailure();
-    }
-    absl::StatusOr<::lpu::Target> target =
-        ::lpu::Target::lookup(name.getValue().str());
-    if (!target.ok()) {
-      getOperation().emitOpError(std::string(target.status().message()));
+    const ::lpu::Target *target = getTarget(getOperation());
+    if (!target) {
       return signalPassFailure();
     }
     // From the first map down: what reads the same sums comes together first, so

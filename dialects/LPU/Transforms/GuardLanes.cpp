@@ -117,15 +117,8 @@ bool isInRange(Format format, float scale, float value) {
 
 struct GuardLanes : mlir::lpu::impl::GuardLanesPassBase<GuardLanes> {
   void runOnOperation() override {
-    auto module = getOperation()->getParentOfType<ModuleOp>();
-    auto name = module ? module->getAttrOfType<StringAttr>("lpu.target") : StringAttr();
-    if (!name) {
-      getOperation().emitOpError("expected `lpu.target` on the module");
-      return signalPassFailure();
-    }
-    absl::StatusOr<::lpu::Target> target = ::lpu::Target::lookup(name.getValue().str());
-    if (!target.ok()) {
-      getOperation().emitOpError(std::string(target.status().message()));
+    const ::lpu::Target *target = getTarget(getOperation());
+    if (!target) {
       return signalPassFailure();
     }
     lanes = target->lanes();

@@ -1105,14 +1105,8 @@ private:
 
 struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
   void runOnOperation() override {
-    auto name = getOperation()->getAttrOfType<StringAttr>("lpu.target");
-    if (!name) {
-      getOperation().emitOpError("expected `lpu.target` on the module");
-      return signalPassFailure();
-    }
-    absl::StatusOr<Target> target = Target::lookup(name.getValue().str());
-    if (!target.ok()) {
-      getOperation().emitOpError(std::string(target.status().message()));
+    const ::lpu::Target *target = getTarget(getOperation());
+    if (!target) {
       return signalPassFailure();
     }
     // Where room is short it depends on the mix of buffers which plan serves. Many slices

@@ -1,11 +1,10 @@
 //===- StreamDialect.cpp - Chains of instructions joined by streams -------===//
 
 #include "Stream/IR/StreamDialect.h"
+#include "LPU/IR/LPUDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
-#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include <mutex>
 
 using namespace mlir;
 using namespace mlir::stream;
@@ -29,31 +28,6 @@ void StreamDialect::initialize() {
 #define GET_OP_LIST
 #include "Stream/IR/StreamOps.cpp.inc"
       >();
-}
-
-const ::lpu::Target *mlir::stream::getTarget(Operation *op) {
-  auto module = isa<ModuleOp>(op) ? cast<ModuleOp>(op)
-                                  : op->getParentOfType<ModuleOp>();
-  auto name = module ? module->getAttrOfType<StringAttr>("lpu.target")
-                     : StringAttr();
-  if (!name) {
-    op->emitOpError("expected `lpu.target` on the module");
-    return nullptr;
-  }
-  static std::mutex mutex;
-  static llvm::StringMap<std::unique_ptr<::lpu::Target>> known;
-  std::lock_guard<std::mutex> lock(mutex);
-  std::unique_ptr<::lpu::Target> &target = known[name.getValue()];
-  if (!target) {
-    absl::StatusOr<::lpu::Target> parsed =
-        ::lpu::Target::lookup(name.getValue().str());
-    if (!parsed.ok()) {
-      op->emitOpError(std::string(parsed.status().message()));
-      return nullptr;
-    }
-    target = std::make_unique<::lpu::Target>(std::move(*parsed));
-  }
-  return target.get();
 }
 
 SmallVector<Producer> mlir::stream::getProducers(Value value) {
@@ -118,7 +92,7 @@ LogicalResult IssueOp::verify() {
   if (!getInstruction().isValid()) {
     return emitOpError("expected an instruction of the table");
   }
-  const ::lpu::Target *target = getTarget(*this);
+  const ::lpu::Target *target = ::mlir::lpu::getTarget(*this);
   if (!target) {
     return failure();
   }
@@ -276,7 +250,7 @@ LogicalResult ChainOp::verify() {
 }
 
 LogicalResult ChainOp::verifyRegions() {
-  const ::lpu::Target *target = getTarget(*this);
+  const ::lpu::Target *target = ::mlir::lpu::getTarget(*this);
   if (!target) {
     return failure();
   }

@@ -27,10 +27,6 @@
 
 namespace mlir::stream {
 
-/// The target that the module names (`lpu.target`), parsed once a process; null
-/// and an error at `op` when the attribute is absent or unknown.
-const ::lpu::Target *getTarget(Operation *op);
-
 /// The machine instruction of `op`. Stream ids and ALUs are those of the
 /// schedule where decided, else 0.
 ::lpu::Instruction getInstruction(IssueOp op, const ::lpu::Target &target);

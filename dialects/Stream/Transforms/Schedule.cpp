@@ -1,6 +1,7 @@
 //===- Schedule.cpp - stream-schedule -------------------------------------===//
 
 #include "Layers.h"
+#include "LPU/IR/LPUDialect.h"
 #include "Problem.h"
 #include "Stream/Transforms/Passes.h"
 #include "lpu/Scheduling/Algorithms.h"
@@ -20,7 +21,7 @@ struct Schedule : mlir::stream::impl::SchedulePassBase<Schedule> {
   using SchedulePassBase::SchedulePassBase;
   void runOnOperation() override {
     ProgramOp program = getOperation();
-    const ::lpu::Target *target = getTarget(program);
+    const ::lpu::Target *target = mlir::lpu::getTarget(program);
     if (!target || failed(run(program, *target))) {
       signalPassFailure();
     }

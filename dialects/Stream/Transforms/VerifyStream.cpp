@@ -1,6 +1,7 @@
 //===- VerifyStream.cpp - verify-stream -----------------------------------===//
 
 #include "ISA/IR/ISADialect.h"
+#include "LPU/IR/LPUDialect.h"
 #include "Problem.h"
 #include "Stream/Transforms/Passes.h"
 #include "lpu/Scheduling/Algorithms.h"
@@ -40,7 +41,7 @@ private:
   }
 
   static LogicalResult verifyProgram(ProgramOp program) {
-    const ::lpu::Target *target = getTarget(program);
+    const ::lpu::Target *target = mlir::lpu::getTarget(program);
     if (!target) {
       return failure();
     }

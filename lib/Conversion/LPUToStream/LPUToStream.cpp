@@ -129,7 +129,7 @@ struct LPUToStream : PassWrapper<LPUToStream, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     for (auto entry : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      const ::lpu::Target *target = mlir::stream::getTarget(entry);
+      const ::lpu::Target *target = mlir::lpu::getTarget(entry);
       if (!target) {
         return signalPassFailure();
       }

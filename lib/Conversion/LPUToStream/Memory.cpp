@@ -358,7 +358,7 @@ struct EmitMemory : PassWrapper<EmitMemory, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     for (auto entry : getOperation().getOps<func::FuncOp>()) {
-      const Target *target = mlir::stream::getTarget(entry);
+      const Target *target = mlir::lpu::getTarget(entry);
       if (!target || failed(MemoryEmitter(entry, *target).run())) {
         return signalPassFailure();
       }

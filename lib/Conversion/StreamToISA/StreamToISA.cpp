@@ -1,6 +1,7 @@
 //===- StreamToISA.cpp - Scheduled chains to instruction queues -----------===//
 
 #include "ISA/IR/ISADialect.h"
+#include "LPU/IR/LPUDialect.h"
 #include "Stream/IR/StreamDialect.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/IR/Builders.h"
@@ -125,7 +126,7 @@ struct StreamToISA : PassWrapper<StreamToISA, OperationPass<ModuleOp>> {
     SmallVector<stream::ProgramOp> programs(
         getOperation().getOps<stream::ProgramOp>());
     for (stream::ProgramOp program : programs) {
-      const Target *target = stream::getTarget(program);
+      const Target *target = ::mlir::lpu::getTarget(program);
       if (!target || failed(Converter(program, *target).run())) {
         return signalPassFailure();
       }
@@ -135,6 +136,8 @@ struct StreamToISA : PassWrapper<StreamToISA, OperationPass<ModuleOp>> {
 
 } // namespace
 
-std::unique_ptr<Pass> lpu::createStreamToISAPass() {
+namespace lpu {
+std::unique_ptr<mlir::Pass> createStreamToISAPass() {
   return std::make_unique<StreamToISA>();
 }
+} // namespace lpu

@@ -162,7 +162,6 @@ private:
   std::map<std::pair<const void *, const void *>, mlir::Value> rotaryRows;
   Layouts layouts;
   llvm::DenseSet<mlir::Value> stored;
-  std::unique_ptr<::lpu::Target> target;
 };
 
 } // namespace lpu::tensor_lowering

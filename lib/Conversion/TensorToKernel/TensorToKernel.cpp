@@ -302,22 +302,7 @@ LogicalResult EntryConverter::convertRmsNorm(ImplicitLocOpBuilder &b, RmsNormOp 
 }
 
 const ::lpu::Target *EntryConverter::getTarget() {
-  if (!target) {
-    auto name =
-        entry->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>("lpu.target");
-    if (!name) {
-      entry.emitOpError("expected `lpu.target` on the module");
-      return nullptr;
-    }
-    absl::StatusOr<::lpu::Target> found =
-        ::lpu::Target::lookup(name.getValue().str());
-    if (!found.ok()) {
-      entry.emitOpError(std::string(found.status().message()));
-      return nullptr;
-    }
-    target = std::make_unique<::lpu::Target>(std::move(*found));
-  }
-  return target.get();
+  return mlir::lpu::getTarget(entry);
 }
 
 float EntryConverter::getHeadroom(Operation *op) {

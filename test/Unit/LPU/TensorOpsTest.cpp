@@ -13,7 +13,7 @@ namespace {
 /// The text printed after parsing, or the first error.
 std::string parseAndPrint(const std::string &text) {
   MLIRContext context;
-  context.loadDialect<lpu::LPUDialect, func::FuncDialect>();
+  context.loadDialect<mlir::lpu::LPUDialect, func::FuncDialect>();
   std::string error, printed;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (error.empty()) {
