@@ -602,38 +602,29 @@ private:
     return decodeStripes(op.getPlacementAttr());
   }
 
-  /// Keeps words near the VXM for what entries compute: banks with room for the
-  /// largest buffer, up to twice the words that an entry holds at once.
-  void reserveForBuffers() {
-    int64_t largest = 0, peak = 0;
+  /// Words a byte plane of the largest buffer that an entry computes.
+  int64_t getLargestBuffer() {
+    int64_t largest = 0;
     for (auto entry : module.getOps<func::FuncOp>()) {
-      int64_t live = 0;
-      llvm::DenseMap<Operation *, int64_t> ends;
       for (Operation &op : entry.getBody().front()) {
+        if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
+          continue;
+        }
         for (Value result : op.getResults()) {
-          auto type = dyn_cast<BufferType>(result.getType());
-          bool isComputed =
-              isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op);
           bool isPart = result.hasOneUse() && isa<ConcatRowsOp>(*result.user_begin());
-          if (!type || !isComputed || isPart || placedEarly.contains(result) ||
-              getStreamedAppend(result)) {
-            continue;
-          }
-          int64_t count = type.getRows() * type.getVectors(target.lanes());
-          bool isContracted = llvm::any_of(result.getUsers(), [](Operation *user) {
-            return isa<ContractOp>(user);
-          });
-          int64_t all = count * getNumBytes(type.getFormat()) * (isContracted ? 2 : 1);
-          largest = std::max(largest, count);
-          live += all;
-          if (Operation *last = getLastRead(result)) {
-            ends[last] += all;
+          if (!isPart && !placedEarly.contains(result) && !getStreamedAppend(result)) {
+            auto type = cast<BufferType>(result.getType());
+            largest = std::max(largest, type.getRows() * type.getVectors(target.lanes()));
           }
         }
-        peak = std::max(peak, live);
-        live -= ends.lookup(&op);
       }
     }
+    return largest;
+  }
+
+  /// Keeps words near the VXM for what entries compute, as the plan says.
+  void reserveForBuffers() {
+    int64_t largest = getLargestBuffer();
     // Operands and results of a map lie in slices of their own: more slices help more
     // than larger shares, as far as the largest buffer fits into some.
     int64_t capacity =

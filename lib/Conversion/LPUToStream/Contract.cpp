@@ -74,11 +74,11 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, unsigned plane,
   chain.finish();
 }
 
-static int64_t getNumLimbs(ContractOp op) {
+namespace lpu::stream_lowering {
+int64_t getNumLimbs(ContractOp op) {
   return std::max(1u, mlir::lpu::getNumLimbs(op.getActivations().getType().getFormat()));
 }
 
-namespace lpu::stream_lowering {
 Value readActivations(ChainBuilder &chain, ContractOp op, const Pass &pass, unsigned plane,
                       int64_t limb, int64_t cycle, Repeated repeated) {
   const Target &target = chain.getTarget();

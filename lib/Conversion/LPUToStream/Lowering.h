@@ -173,6 +173,8 @@ public:
   std::string getName(mlir::Operation *op, llvm::StringRef kind);
 };
 
+/// Accumulators of a sum of `op`: one for each limb of the activations, else one.
+int64_t getNumLimbs(mlir::lpu::ContractOp op);
 /// Limb `limb` of the activations of `pass`, in `plane` from `cycle` on.
 mlir::Value readActivations(ChainBuilder &chain, mlir::lpu::ContractOp op, const Pass &pass,
                             unsigned plane, int64_t limb, int64_t cycle, Repeated repeated);

@@ -1,6 +1,7 @@
 //===- Map.cpp - lpu.map to VXM chains ------------------------------------===//
 
 #include "VectorChain.h"
+#include <set>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -67,22 +68,22 @@ private:
     return {block.first / unit, block.count / unit, block.index};
   }
 
+  /// Whether a single column of sums serves several vectors.
+  bool isBroadcast(Sum sum) {
+    return sum.contract.getResult().getType().getVectors(lowering.target.lanes()) != vectors;
+  }
+
   /// Whether the sums serve all vectors of a block at once: a single column, or heads
   /// that are merged into several vectors.
-  bool isShared(Sum sum) {
-    return sum.contract.getMerge() ||
-           sum.contract.getResult().getType().getVectors(lowering.target.lanes()) != vectors;
-  }
+  bool isShared(Sum sum) { return sum.contract.getMerge() || isBroadcast(sum); }
 
   /// Whether the chain of `vector` can stream the last activations of `sum`: it has
   /// the planes to itself, every row has sums of its own, and no other sum is behind
   /// runs of lanes that are complete one after another.
   bool leavesLast(Sum sum, int64_t vector, RowBlock block) {
     ContractOp contract = sum.contract;
-    bool isOnce =
-        contract.getMerge() ||
-        contract.getResult().getType().getVectors(lowering.target.lanes()) == vectors;
-    if (!sum.isComputed || !isOnce || block.count == 1 ||
+    bool isReread = isBroadcast(sum) && !contract.getMerge();
+    if (!sum.isComputed || isReread || block.count == 1 ||
         (contract.getSplit() && sums.size() != 1)) {
       return false;
     }
@@ -138,12 +139,10 @@ private:
     for (Sum sum : sums) {
       RowBlock block{0, std::min(rows, 2 * unit)};
       bool leaves = leaveLast(sum, block);
-      int64_t limbs = std::max(
-          1u, mlir::lpu::getNumLimbs(sum.contract.getResult().getType().getFormat()));
       Lowering::TilePlan plan = lowering.planTile(
           sum.contract, 0, getActivationRows(sum.contract, block), leaves);
       overlap |= !leaves;
-      int64_t mine = divideCeil(plan.sums * limbs * unit, block.count);
+      int64_t mine = divideCeil(plan.sums * getNumLimbs(sum.contract) * unit, block.count);
       each = leaves ? std::max(each, mine) : each + mine;
     }
     if (each == 0) {

@@ -187,13 +187,7 @@ LogicalResult VectorChain::append(mlir::lpu::AppendOp append, Value flow, int64_
   int64_t first = tiles.getTransposed() ? rows.first % share : vector * groups;
   std::array<int64_t, 2> steps{rows.outerStep % share, rows.innerStep % share};
   int64_t last = first + (rows.outer - 1) * steps[0] + (rows.inner - 1) * steps[1];
-  SmallVector<Value> address;
-  for (const auto &byte : *map) {
-    address.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
-                                    byte.first + from->first, each(),
-                                    {{"r_addr", {from->outerStep, from->innerStep}}}));
-  }
-  Value at = chain.bundle(address);
+  Value at = readWords(*map, from->first, cycle, {from->outerStep, from->innerStep});
   StringRef dir = stringifyDirection(cast<FlowType>(at.getType()).getDirection());
   for (auto [j, byte] : llvm::enumerate(stripe.slices)) {
     Fields fields = chain.fields();
@@ -281,11 +275,16 @@ FailureOr<Value> VectorChain::readRows(BufferType type, const Placement &copy,
   }
   int64_t vectors = type.getVectors(target.lanes());
   int64_t index = (vectors == 1 ? 0 : vector) + from->first * vectors;
+  return readWords(copy, index, cycle,
+                   {from->outerStep * vectors, from->innerStep * vectors});
+}
+
+Value VectorChain::readWords(const Placement &copy, int64_t word, int64_t cycle,
+                             std::array<int64_t, 2> steps) {
   SmallVector<Value> bytes;
   for (const auto &byte : copy) {
-    bytes.push_back(chain.readFor(
-        vxm(), cycle, unsigned(byte.slice), byte.bank, byte.first + index, each(),
-        {{"r_addr", {from->outerStep * vectors, from->innerStep * vectors}}}));
+    bytes.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
+                                  byte.first + word, each(), {{"r_addr", steps}}));
   }
   return chain.bundle(bytes);
 }
@@ -316,58 +315,47 @@ Value VectorChain::delayed(Value value, int64_t ready, int64_t wanted) {
 //===----------------------------------------------------------------------===//
 
 int64_t VectorChain::getNumEmissions(unsigned input) {
-  auto type = cast<AccType>(op.getInputs()[input].getType());
-  return std::max(1u, mlir::lpu::getNumLimbs(type.getFormat()));
+  return getNumLimbs(op.getInputs()[input].getDefiningOp<ContractOp>());
 }
 
 bool VectorChain::isFloat(unsigned input) {
   return cast<AccType>(op.getInputs()[input].getType()).getFormat() == Format::F16;
 }
 
-bool VectorChain::isTakenOnce(unsigned input) {
-  int64_t uses = 0;
-  for (const MapNode &node : nodes) {
-    uses += llvm::count_if(node.operands, [&](const Operand &operand) {
-      return operand.kind == Operand::Kind::Input && operand.index == input;
-    });
-  }
-  return uses == 1 && isFloat(input);
+int64_t VectorChain::getLimbLatency(int64_t limb) {
+  return limb == 0 ? 0
+                   : std::max(getLimbLatency(limb - 1), limb * rows.count()) +
+                         int64_t(target.latencies().alu());
 }
 
+// A limb becomes f32; the sum of all meets the scale.
 int64_t VectorChain::getSumLatency(unsigned input) {
-  int64_t alu = target.latencies().alu(), sum = alu;
-  if (isFloat(input)) {
-    return alu;
-  }
-  for (int64_t limb = 1; limb < getNumEmissions(input); ++limb) {
-    sum = std::max(sum, limb * rows.count() + alu) + alu;
-  }
-  return sum + alu;
+  int64_t alu = target.latencies().alu();
+  return isFloat(input) ? alu : 2 * alu + getLimbLatency(getNumEmissions(input) - 1);
 }
 
 bool VectorChain::takeEmissions(unsigned input, int64_t arrival) {
   auto &taken = emissionsOf[tiles.at(input).plane];
   int64_t end = arrival + getNumEmissions(input) * rows.count();
-  auto it = taken.lower_bound(arrival);
-  if (it != taken.end() && *it < end) {
+  if (llvm::any_of(taken, [&](auto other) {
+        return arrival < other.second && other.first < end;
+      })) {
     return false;
   }
-  for (int64_t cycle = arrival; cycle < end; ++cycle) {
-    taken.insert(cycle);
-  }
+  taken.push_back({arrival, end});
   return true;
 }
 
-int64_t VectorChain::getFirstUse(unsigned input) {
-  int64_t first = INT64_MAX;
+SmallVector<int64_t> VectorChain::getUses(unsigned input) {
+  SmallVector<int64_t> times;
   for (const MapNode &node : nodes) {
     for (const Operand &operand : node.operands) {
       if (operand.kind == Operand::Kind::Input && operand.index == input) {
-        first = std::min(first, node.time);
+        times.push_back(node.time);
       }
     }
   }
-  return first;
+  return times;
 }
 
 // One sum a row, used in the cycle it is complete; later users get it from a
@@ -387,7 +375,7 @@ LogicalResult VectorChain::setSums(Fields &fields, StringRef letter, unsigned in
       operands.push_back(flow);
       return success();
     }
-    int64_t arrival = getFirstUse(input) - getSumLatency(input);
+    int64_t arrival = *llvm::min_element(getUses(input)) - getSumLatency(input);
     while (!takeEmissions(input, arrival)) {
       --arrival;
     }
@@ -481,12 +469,7 @@ FailureOr<Value> VectorChain::takeSums(unsigned input, const AccumulatorTile &ti
   auto [sum, ready] = sumLimbs(real, limbs, arrival + alu);
   auto type = cast<BufferType>(contract.getScales().getType());
   int64_t first = type.getVectors(target.lanes()) == 1 ? 0 : vector;
-  SmallVector<Value> bytes;
-  for (const auto &byte : copies.front()) {
-    bytes.push_back(chain.readFor(vxm(), ready, unsigned(byte.slice), byte.bank,
-                                  byte.first + first, each()));
-  }
-  Value scale = chain.bundle(bytes);
+  Value scale = readWords(copies.front(), first, ready, {0, 0});
   Fields multiply = chain.fields();
   multiply.set("op", "mul").set("a", "mesh").set("b", "stream");
   multiply.set("b_dir", stringifyDirection(cast<FlowType>(scale.getType()).getDirection()));
@@ -498,14 +481,15 @@ std::pair<Value, int64_t> VectorChain::sumLimbs(Value limbs, int64_t count, int6
   Value sum = limbs;
   int64_t ready = cycle;
   for (int64_t limb = 1; limb < count; ++limb) {
-    int64_t arrival = cycle + limb * rows.count(), start = std::max(ready, arrival);
+    int64_t done = cycle + getLimbLatency(limb), start = done - target.latencies().alu();
     Fields fields = chain.fields();
     fields.set("op", "fma").set("a", "mesh").set("b", "immediate").setFloat("b_value", 256);
     fields.set("c", "mesh");
-    Value next = delayed(limbs, arrival, start), before = delayed(sum, ready, start);
+    Value next = delayed(limbs, cycle + limb * rows.count(), start);
+    Value before = delayed(sum, ready, start);
     sum = chain.issue("alu", "vxm.*", start, fields, {before, next}, chain.mesh(), each())
               .getResult(0);
-    ready = start + target.latencies().alu();
+    ready = done;
   }
   return {sum, ready};
 }

@@ -4,7 +4,6 @@
 
 #include "MapGraph.h"
 #include <map>
-#include <set>
 
 namespace lpu::stream_lowering {
 
@@ -35,13 +34,17 @@ private:
   int64_t getNumEmissions(unsigned input);
   bool isFloat(unsigned input);
   /// Whether one operation takes the sums in `input`, which can come on a stream.
-  bool isTakenOnce(unsigned input);
+  bool isTakenOnce(unsigned input) { return getUses(input).size() == 1 && isFloat(input); }
+  /// Cycles from the first limb on the mesh to the sum of all up to `limb`, the
+  /// number of one, high limb first.
+  int64_t getLimbLatency(int64_t limb);
   /// Cycles from the first emission's arrival to the sum on the mesh.
   int64_t getSumLatency(unsigned input);
   /// Whether the plane of `input` is free to emit its accumulators so that they arrive
   /// from `arrival` on, for every row; they are taken.
   bool takeEmissions(unsigned input, int64_t arrival);
-  int64_t getFirstUse(unsigned input);
+  /// When the operations that take the sums in `input` do so.
+  llvm::SmallVector<int64_t> getUses(unsigned input);
 
   /// One issue a row.
   Repeated each() const;
@@ -73,6 +76,10 @@ private:
   /// The words of `copy` that serve the chain's rows, at the VXM from `cycle` on.
   mlir::FailureOr<mlir::Value> readRows(mlir::lpu::BufferType type,
                                         const mlir::lpu::Placement &copy, int64_t cycle);
+  /// Word `word` of every byte plane of `copy`, at the VXM from `cycle` on; it grows by
+  /// `steps` with the rows.
+  mlir::Value readWords(const mlir::lpu::Placement &copy, int64_t word, int64_t cycle,
+                        std::array<int64_t, 2> steps);
   /// `value`, on the mesh in cycle `ready`, in cycle `wanted`.
   mlir::Value delayed(mlir::Value value, int64_t ready, int64_t wanted);
 
@@ -98,7 +105,8 @@ private:
   ChainBuilder chain;
   int64_t resultRows = 1; ///< of the whole map
   std::vector<mlir::Value> results; ///< on the mesh, by node
-  std::map<unsigned, std::set<int64_t>> emissionsOf; ///< cycles, by plane
+  /// First cycle and the one past the last of emissions at the VXM, by plane.
+  std::map<unsigned, std::vector<std::pair<int64_t, int64_t>>> emissionsOf;
   std::map<unsigned, llvm::SmallVector<mlir::lpu::Placement>> placementsOf;
   std::map<unsigned, std::pair<mlir::Value, int64_t>> sums;
   std::map<std::pair<unsigned, int64_t>, mlir::Value> streams;
