@@ -190,16 +190,12 @@ int calibrate(ModuleOp module, lpu::Progress &progress) {
   return succeeded(lpu::host::calibrate(module, options)) ? 0 : 1;
 }
 
-int writeStatistics(lpu::EntriesCompiler &compiler, lpu::Progress &progress) {
+int writeStatistics(const lpu::EntriesCompiler &compiler, lpu::Progress &progress) {
   if (statsFile.empty()) {
     return 0;
   }
-  llvm::json::Object entries;
-  for (lpu::CompiledEntry &entry : compiler.getEntries()) {
-    entries[entry.encoded.header.name()] = std::move(entry.statistics);
-  }
-  llvm::json::Value root =
-      lpu::getStatistics(compiler.getProgram(), std::move(entries), progress.getTimes());
+  llvm::json::Value root = lpu::getStatistics(compiler.getProgram(), compiler.getStatistics(),
+                                              progress.getTimes());
   if (statsFile == "-") {
     llvm::outs() << llvm::formatv("{0:2}", root) << "\n";
     return 0;
@@ -272,17 +268,14 @@ int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
   }
   if (!noOutput) {
     progress.stage("write " + outputFile);
-    std::vector<lpu::EncodedEntry> entries;
-    for (lpu::CompiledEntry &entry : compiler.getEntries()) {
-      entries.push_back(entry.encoded);
-    }
-    absl::Status status = lpu::writeProgram(compiler.getProgram(), entries, outputFile);
+    absl::Status status =
+        lpu::writeProgram(compiler.getProgram(), compiler.getEntries(), outputFile);
     if (!status.ok()) {
       return fail(std::string(status.message()));
     }
   }
-  for (const lpu::CompiledEntry &entry : compiler.getEntries()) {
-    printEntry(entry.encoded);
+  for (const lpu::EncodedEntry &entry : compiler.getEntries()) {
+    printEntry(entry);
   }
   return writeStatistics(compiler, progress);
 }
@@ -405,14 +398,16 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     return fail("expected --target=NAME or --target=FILE.textproto, known targets: " +
                 llvm::join(lpu::Target::knownNames(), ", "));
   }
-  if (absl::Status status = lpu::Target::lookup(targetName.getValue()).status();
-      needsTarget && !status.ok()) {
-    return fail("--target: " + std::string(status.message()));
-  }
-  const char *format = options->kernels.isHalf() ? "f16" : "i8";
-  if (needsTarget && !lpu::Target::lookup(targetName.getValue())->format(format)) {
-    return fail("--weights: target " + targetName + " does not multiply " +
-                (options->kernels.isHalf() ? "fp16" : "int8"));
+  if (needsTarget) {
+    absl::StatusOr<lpu::Target> target = lpu::Target::lookup(targetName.getValue());
+    if (!target.ok()) {
+      return fail("--target: " + std::string(target.status().message()));
+    }
+    bool isHalf = options->kernels.isHalf();
+    if (!target->format(isHalf ? "f16" : "i8")) {
+      return fail("--weights: target " + targetName + " does not multiply " +
+                  (isHalf ? "fp16" : "int8"));
+    }
   }
   std::optional<std::vector<lpu::EntrySpec>> entries = parseEntries();
   if (!entries) {

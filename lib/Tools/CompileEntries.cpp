@@ -52,7 +52,8 @@ EntriesCompiler::EntriesCompiler(ModuleOp module) : module(module) {
     entry->moveBefore(part->getBody(), part->getBody()->end());
     parts.push_back(std::move(part));
   }
-  compiled.resize(parts.size());
+  entries.resize(parts.size());
+  statistics.resize(parts.size());
   trimMemory();
 }
 
@@ -63,14 +64,14 @@ LogicalResult EntriesCompiler::exportMemory() {
   }
   program = std::move(*exported);
   // In the order of the functions, whether they have words of their own or not.
-  std::vector<EntryProgram> entries(parts.size());
-  for (auto [part, entry] : llvm::zip(parts, entries)) {
+  std::vector<EntryProgram> inOrder(parts.size());
+  for (auto [part, entry] : llvm::zip(parts, inOrder)) {
     StringRef name = (*part->getOps<func::FuncOp>().begin()).getSymName();
     const EntryProgram *known = program->findEntry(std::string_view(name));
     entry = known ? *known : EntryProgram();
     entry.header.set_name(name.str());
   }
-  program->entries = std::move(entries);
+  program->entries = std::move(inOrder);
   program->producer = "lpu-compile";
   return success();
 }
@@ -123,7 +124,7 @@ LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
   auto op = *parts[index]->getOps<mlir::lpuisa::EntryOp>().begin();
   {
     EntryProgram entry = program->entries[index];
-    if (failed(finish(op, entry, compiled[index]))) {
+    if (failed(finish(op, entry, index))) {
       return failure();
     }
   }
@@ -134,7 +135,7 @@ LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
 }
 
 LogicalResult EntriesCompiler::finish(mlir::lpuisa::EntryOp op, EntryProgram &entry,
-                                      CompiledEntry &result) {
+                                      size_t index) {
   if (failed(exportEntry(op, program->target, entry, /*takesQueues=*/true))) {
     return failure();
   }
@@ -153,9 +154,17 @@ LogicalResult EntriesCompiler::finish(mlir::lpuisa::EntryOp op, EntryProgram &en
   if (!encoded.ok()) {
     return op.emitError(std::string(encoded.status().message()));
   }
-  result.encoded = std::move(*encoded);
-  result.statistics = getEntryStatistics(program->target, entry, result.encoded, op);
+  entries[index] = std::move(*encoded);
+  statistics[index] = getEntryStatistics(program->target, entry, entries[index], op);
   return success();
+}
+
+llvm::json::Object EntriesCompiler::getStatistics() const {
+  llvm::json::Object result;
+  for (auto [entry, values] : llvm::zip(entries, statistics)) {
+    result[entry.header.name()] = llvm::json::Object(values);
+  }
+  return result;
 }
 
 LogicalResult EntriesCompiler::run(SetUp setUp, std::function<void(double)> callback) {

@@ -15,12 +15,6 @@
 
 namespace lpu {
 
-/// What stays of an entry that is compiled and verified.
-struct CompiledEntry {
-  EncodedEntry encoded;
-  llvm::json::Object statistics; ///< getEntryStatistics
-};
-
 /// Compiles the entries of a module whose kernels are placed and whose memory is emitted
 /// one by one, two at a time where there are threads: levels of an entry go when the next
 /// is made, so that the largest entries decide how much memory is needed.
@@ -39,7 +33,10 @@ public:
   mlir::LogicalResult run(SetUp setUp, std::function<void(double)> onProgress);
 
   const Program &getProgram() const { return *program; }
-  llvm::MutableArrayRef<CompiledEntry> getEntries() { return compiled; }
+  /// What stays of the entries, compiled and verified.
+  const std::vector<EncodedEntry> &getEntries() const { return entries; }
+  /// getEntryStatistics of all entries, by name.
+  llvm::json::Object getStatistics() const;
 
 private:
   /// What is done of an entry.
@@ -49,14 +46,14 @@ private:
   class Steps;
 
   mlir::LogicalResult compile(size_t index, SetUp setUp);
-  mlir::LogicalResult finish(mlir::lpuisa::EntryOp op, EntryProgram &entry,
-                             CompiledEntry &result);
+  mlir::LogicalResult finish(mlir::lpuisa::EntryOp op, EntryProgram &entry, size_t index);
   void report(size_t index, double share, double size = 0);
 
   mlir::ModuleOp module;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> parts; ///< an entry each
   std::optional<Program> program;
-  std::vector<CompiledEntry> compiled;
+  std::vector<EncodedEntry> entries;
+  std::vector<llvm::json::Object> statistics; ///< by entry
   std::mutex mutex; ///< of what follows
   std::vector<Work> work;
   std::function<void(double)> onProgress;
