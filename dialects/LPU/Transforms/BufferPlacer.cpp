@@ -1,0 +1,310 @@
+//===- BufferPlacer.cpp - Words for one buffer after another --------------===//
+
+#include "BufferPlacer.h"
+#include "MemoryMap.h"
+#include "lpu/Target/Target.h"
+
+using namespace mlir;
+using namespace mlir::lpu;
+using ::lpu::Side;
+using ::lpu::Target;
+
+/// The stripes that `op` reads its weights from.
+static SmallVector<Stripe> getStripes(ContractOp op) {
+  if (op.getTiles()) {
+    return decodeStripes(op.getTiles().getDefiningOp<StateOp>().getPlacementAttr());
+  }
+  return decodeStripes(op.getPlacementAttr());
+}
+
+BufferPlacer::BufferPlacer(ModuleOp module, const Target &target)
+    : module(module), target(target), words(target) {
+  assignStateSides();
+}
+
+ArrayRef<int64_t> BufferPlacer::getSlices(Value buffer) const {
+  auto it = slicesOf.find(buffer);
+  return it == slicesOf.end() ? ArrayRef<int64_t>() : ArrayRef<int64_t>(it->second);
+}
+
+void BufferPlacer::setSlices(Value buffer, ArrayRef<int64_t> slices) {
+  SmallVector<int64_t> copy(slices);
+  slicesOf[buffer] = std::move(copy);
+}
+
+void BufferPlacer::share(Value buffer, Value other) {
+  setSlices(buffer, getSlices(other));
+  SmallVector<BytePlacement> bytes = bytesOf.lookup(other);
+  bytesOf[buffer] = std::move(bytes);
+}
+
+void BufferPlacer::assignStateSides() {
+  int64_t number = 0;
+  module.walk([&](StateOp op) {
+    Side side = (number + 1) / 2 % 2 == 0 ? Side::West : Side::East;
+    number += sideOfState.insert({op.getNameAttr(), side}).second;
+  });
+}
+
+SmallVector<Side> BufferPlacer::getSides(Value buffer) {
+  SmallVector<Side> sides = getNeededSides(buffer);
+  if (sides.empty()) {
+    // Alternate, so that both directions carry operands to the VXM.
+    sides.push_back(nextSide);
+    nextSide = nextSide == Side::West ? Side::East : Side::West;
+  }
+  return sides;
+}
+
+llvm::SmallSetVector<Side, 2> BufferPlacer::getTableSides(GatherRowsOp op) {
+  llvm::SmallSetVector<Side, 2> sides;
+  if (auto table = op.getTable().getDefiningOp<TableOp>()) {
+    for (int64_t slice : slicesOf[table.getResult()]) {
+      sides.insert(target.sliceSide(unsigned(slice)));
+    }
+  } else {
+    sides.insert(kTableSide);
+  }
+  return sides;
+}
+
+SmallVector<Side> BufferPlacer::getNeededSides(Value buffer) {
+  llvm::SmallSetVector<Side, 2> sides;
+  for (Operation *user : buffer.getUsers()) {
+    if (auto rows = dyn_cast<RowsOp>(user)) {
+      for (Side side : getNeededSides(rows.getResult())) {
+        sides.insert(side);
+      }
+    }
+    if (auto gather = dyn_cast<GatherRowsOp>(user)) {
+      if (gather.getMap() != buffer) {
+        sides.insert(kTableSide);
+        continue;
+      }
+      for (Side side : getTableSides(gather)) {
+        sides.insert(getOther(side));
+      }
+    }
+    if (auto append = dyn_cast<AppendOp>(user)) {
+      // Data and map pass the VXM on their way to the tiles.
+      auto state = append.getTiles().getDefiningOp<StateOp>();
+      sides.insert(getOther(getSide(state.getNameAttr())));
+    }
+    auto contract = dyn_cast<ContractOp>(user);
+    if (!contract || contract.getActivations() != buffer) {
+      continue;
+    }
+    for (const Stripe &stripe : getStripes(contract)) {
+      sides.insert(target.planeSide(unsigned(stripe.plane)));
+    }
+  }
+  SmallVector<Side> sorted(sides.begin(), sides.end());
+  llvm::sort(sorted);
+  return sorted;
+}
+
+bool BufferPlacer::worksOn(ContractOp op, Side side) {
+  DenseI64ArrayAttr placement = op.getTiles()
+                                    ? op.getTiles().getDefiningOp<StateOp>().getPlacementAttr()
+                                    : op.getPlacementAttr();
+  return !placement || llvm::any_of(decodeStripes(placement), [&](const Stripe &stripe) {
+    return target.planeSide(unsigned(stripe.plane)) == side;
+  });
+}
+
+SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
+  llvm::SmallSetVector<Operation *, 8> maps;
+  auto addUsers = [&](Value value) {
+    SmallVector<Operation *> users(value.getUsers());
+    for (Operation *user : value.getUsers()) {
+      if (auto rows = dyn_cast<RowsOp>(user)) {
+        llvm::append_range(users, rows.getResult().getUsers());
+      }
+    }
+    for (Operation *user : users) {
+      if (auto append = dyn_cast<AppendOp>(user)) {
+        maps.insert(append.getSource().getDefiningOp());
+      } else if (isa<MapOp, PermuteOp, GatherRowsOp>(user)) {
+        maps.insert(user);
+      }
+    }
+  };
+  if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
+    for (Value part : whole.getParts()) {
+      maps.insert(part.getDefiningOp());
+    }
+  }
+  addUsers(buffer);
+  for (Operation *user : buffer.getUsers()) {
+    auto contract = dyn_cast<ContractOp>(user);
+    if (contract && llvm::any_of(sides, [&](Side side) { return worksOn(contract, side); })) {
+      addUsers(contract.getResult());
+    }
+  }
+  if (isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
+    maps.insert(buffer.getDefiningOp());
+  }
+  SliceSet slices;
+  auto addSlices = [&](Value value, std::optional<Side> only = std::nullopt) {
+    if (auto rows = value.getDefiningOp<RowsOp>()) {
+      value = rows.getSource();
+    }
+    for (int64_t slice : slicesOf.lookup(value)) {
+      if (!only || target.sliceSide(unsigned(slice)) == *only) {
+        slices.insert(slice);
+      }
+    }
+  };
+  for (Operation *op : maps) {
+    for (Value result : op->getResults()) {
+      // Its rows go into these tiles at once.
+      if (auto append = getStreamedAppend(result)) {
+        addSlices(append.getMap());
+        auto state = append.getTiles().getDefiningOp<StateOp>();
+        if (state.getPlacementAttr()) {
+          for (const BytePlacement &at :
+               decodeStripes(state.getPlacementAttr()).front().slices) {
+            slices.insert(at.slice);
+          }
+        }
+      }
+    }
+    for (Value operand : op->getOperands()) {
+      addSlices(operand);
+      auto contract = operand.getDefiningOp<ContractOp>();
+      for (Side side : {Side::West, Side::East}) {
+        if (contract && worksOn(contract, side)) {
+          addSlices(contract.getActivations(), side);
+        }
+      }
+      if (contract && contract.getScales()) {
+        addSlices(contract.getScales());
+      }
+    }
+    for (Value result : op->getResults()) {
+      addSlices(result);
+    }
+  }
+  return slices;
+}
+
+std::optional<BytePlacement> BufferPlacer::findByte(Side side, int64_t count,
+                                                    const SliceSet &conflicts) {
+  std::pair<int64_t, int64_t> best{INT64_MAX, -1};
+  int64_t least = INT64_MAX;
+  BytePlacement found{}, ahead{};
+  for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
+    int64_t slice = target.slice(side, unsigned(i));
+    if (conflicts.contains(slice)) {
+      continue;
+    }
+    // A value travels there and back.
+    int64_t cost = 2 * i + traffic.get(slice);
+    for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
+      if (cost < least && words.fitsAhead(slice, bank, count)) {
+        least = cost;
+        ahead = {slice, bank, 0};
+      }
+      auto gap = words.findSmallestGap(slice, bank, count);
+      if (gap.first < best.first) {
+        best = gap;
+        found = {slice, bank, gap.second};
+      }
+    }
+  }
+  if (least != INT64_MAX) {
+    traffic.add(ahead.slice, count);
+    ahead.first = words.take(ahead.slice, ahead.bank, count);
+    return ahead;
+  }
+  if (best.second < 0) {
+    return std::nullopt;
+  }
+  traffic.add(found.slice, count);
+  words.takeAt(found.slice, found.bank, found.first, count);
+  return found;
+}
+
+LogicalResult BufferPlacer::place(Operation *op, Value buffer, ArrayRef<Side> sides,
+                                  llvm::function_ref<void(DenseI64ArrayAttr)> set) {
+  auto type = cast<BufferType>(buffer.getType());
+  int64_t count = type.getRows() * type.getVectors(target.lanes());
+  SmallVector<Placement> copies;
+  bool isFree = getNeededSides(buffer).empty();
+  SliceSet own;
+  for (Side side : sides) {
+    Placement copy;
+    SliceSet conflicts = getConflicts(buffer, isFree ? ArrayRef(kBothSides) : ArrayRef(side));
+    conflicts.insert(own.begin(), own.end());
+    for (unsigned b = 0; b < getNumBytes(type.getFormat()); ++b) {
+      std::optional<BytePlacement> byte = findByte(side, count, conflicts);
+      if (!byte && isFree && b == 0) {
+        side = getOther(side);
+        byte = findByte(side, count, conflicts);
+      }
+      if (!byte) {
+        return emitDoesNotFit(op, "a buffer of " + Twine(count) + " words a byte plane");
+      }
+      conflicts.insert(byte->slice);
+      own.insert(byte->slice);
+      slicesOf[buffer].push_back(byte->slice);
+      bytesOf[buffer].push_back(*byte);
+      copy.push_back(*byte);
+    }
+    copies.push_back(std::move(copy));
+  }
+  set(encodePlacement(op->getContext(), copies));
+  return success();
+}
+
+DenseI64ArrayAttr BufferPlacer::getRows(Value buffer, int64_t first) {
+  auto type = cast<BufferType>(buffer.getType());
+  SmallVector<Placement> copies;
+  unsigned bytes = getNumBytes(type.getFormat());
+  for (ArrayRef<BytePlacement> all = bytesOf[buffer]; !all.empty();
+       all = all.drop_front(bytes)) {
+    copies.emplace_back(all.begin(), all.begin() + bytes);
+    for (BytePlacement &byte : copies.back()) {
+      byte.first += first * type.getVectors(target.lanes());
+    }
+  }
+  return encodePlacement(buffer.getContext(), copies);
+}
+
+FailureOr<DenseI64ArrayAttr> BufferPlacer::placePart(ConcatRowsOp whole, Value part) {
+  Value result = whole.getResult();
+  if (!bytesOf.contains(result)) {
+    if (failed(place(whole, result, getSides(result), [](DenseI64ArrayAttr) {}))) {
+      return failure();
+    }
+    SmallVector<int64_t> slices(slicesOf[result]);
+    for (Value other : whole.getParts()) {
+      slicesOf[other] = slices;
+    }
+  }
+  int64_t first = 0;
+  for (Value other : whole.getParts()) {
+    if (other == part) {
+      break;
+    }
+    first += cast<BufferType>(other.getType()).getRows();
+  }
+  return getRows(result, first);
+}
+
+void BufferPlacer::release(Value buffer) {
+  auto type = cast<BufferType>(buffer.getType());
+  int64_t count = type.getRows() * type.getVectors(target.lanes());
+  for (const BytePlacement &byte : bytesOf[buffer]) {
+    words.release(byte.slice, byte.bank, byte.first, count);
+  }
+}
+
+InFlightDiagnostic BufferPlacer::emitDoesNotFit(Operation *op, const Twine &what) {
+  int64_t capacity = int64_t(target.numSlices()) * target.banks() * target.wordsPerBank();
+  InFlightDiagnostic diagnostic = op->emitOpError("does not fit into SRAM: ")
+                                  << what << "; " << words.totalUsed() << " of " << capacity
+                                  << " words of " << target.name() << " are taken";
+  attachMemoryMap(diagnostic, module, target, words);
+  return diagnostic;
+}

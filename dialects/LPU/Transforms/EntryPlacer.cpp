@@ -1,0 +1,134 @@
+//===- EntryPlacer.cpp - Buffers of one entry, by lifetime ----------------===//
+
+#include "EntryPlacer.h"
+#include "lpu/Target/Target.h"
+
+using namespace mlir;
+using namespace mlir::lpu;
+using ::lpu::Side;
+using ::lpu::Target;
+
+int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placements &known) {
+  unsigned lanes = buffers.getTarget().lanes();
+  int64_t largest = 0;
+  for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
+    for (Operation &op : entry.getBody().front()) {
+      if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
+        continue;
+      }
+      for (Value result : op.getResults()) {
+        bool isPart = result.hasOneUse() && isa<ConcatRowsOp>(*result.user_begin());
+        if (!isPart && !known.contains(result) && !getStreamedAppend(result)) {
+          auto type = cast<BufferType>(result.getType());
+          largest = std::max(largest, type.getRows() * type.getVectors(lanes));
+        }
+      }
+    }
+  }
+  return largest;
+}
+
+/// The last operation that reads `buffer`; null for an output. A contraction reads
+/// its activations where its sums are used.
+static Operation *getLastRead(Value buffer) {
+  Operation *last = buffer.getDefiningOp();
+  auto add = [&](Operation *user) { last = last->isBeforeInBlock(user) ? user : last; };
+  for (Operation *user : buffer.getUsers()) {
+    // What is a part of another buffer goes back with it.
+    if (isa<StoreOutputOp, ConcatRowsOp>(user)) {
+      return nullptr;
+    }
+    if (auto rows = dyn_cast<RowsOp>(user)) {
+      Operation *read = getLastRead(rows.getResult());
+      if (!read) {
+        return nullptr;
+      }
+      add(read);
+    }
+    add(user);
+    if (auto contract = dyn_cast<ContractOp>(user)) {
+      llvm::for_each(contract.getResult().getUsers(), add);
+    }
+  }
+  return last;
+}
+
+static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements &known) {
+  SmallVector<Attribute> placements;
+  for (Value result : map.getResults()) {
+    if (DenseI64ArrayAttr early = known.lookup(result)) {
+      placements.push_back(early);
+      continue;
+    }
+    if (getStreamedAppend(result)) {
+      placements.push_back(DenseI64ArrayAttr::get(map.getContext(), {}));
+      continue;
+    }
+    auto whole =
+        result.hasOneUse() ? dyn_cast<ConcatRowsOp>(*result.user_begin()) : ConcatRowsOp();
+    if (whole) {
+      FailureOr<DenseI64ArrayAttr> part = buffers.placePart(whole, result);
+      if (failed(part)) {
+        return failure();
+      }
+      placements.push_back(*part);
+      continue;
+    }
+    if (failed(buffers.place(map, result, buffers.getSides(result),
+                             [&](DenseI64ArrayAttr a) { placements.push_back(a); }))) {
+      return failure();
+    }
+  }
+  map.setPlacementsAttr(ArrayAttr::get(map.getContext(), placements));
+  return success();
+}
+
+static LogicalResult placeResults(BufferPlacer &buffers, Operation *op,
+                                  const Placements &known) {
+  if (auto gather = dyn_cast<GatherRowsOp>(op)) {
+    return buffers.place(op, gather.getResult(), buffers.getSides(gather.getResult()),
+                         [&](DenseI64ArrayAttr a) { gather.setPlacementAttr(a); });
+  }
+  if (auto permute = dyn_cast<PermuteOp>(op)) {
+    // The SXM gives vectors back to the side that they come from.
+    int64_t from = buffers.getSlices(permute.getSource()).front();
+    Side side = buffers.getTarget().sliceSide(unsigned(from));
+    return buffers.place(op, permute.getResult(), side,
+                         [&](DenseI64ArrayAttr a) { permute.setPlacementAttr(a); });
+  }
+  if (auto rows = dyn_cast<RowsOp>(op)) {
+    rows.setPlacementAttr(buffers.getRows(rows.getSource(), int64_t(rows.getFirst())));
+    buffers.setSlices(rows.getResult(), buffers.getSlices(rows.getSource()));
+    return success();
+  }
+  if (auto concat = dyn_cast<ConcatRowsOp>(op)) {
+    concat.setPlacementAttr(buffers.getRows(concat.getResult(), 0));
+    return success();
+  }
+  auto map = dyn_cast<MapOp>(op);
+  return map ? placeMap(buffers, map, known) : success();
+}
+
+LogicalResult mlir::lpu::placeEntry(BufferPlacer &buffers, func::FuncOp entry,
+                                    const Placements &known) {
+  llvm::DenseMap<Operation *, SmallVector<Value>> lastReads;
+  for (Operation &op : entry.getBody().front()) {
+    if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
+      continue;
+    }
+    for (Value result : op.getResults()) {
+      if (Operation *last = getLastRead(result)) {
+        lastReads[last].push_back(result);
+      }
+    }
+  }
+  for (Operation &op : entry.getBody().front()) {
+    if (failed(placeResults(buffers, &op, known))) {
+      return failure();
+    }
+    for (Value buffer : lastReads.lookup(&op)) {
+      buffers.release(buffer);
+    }
+  }
+  return success();
+}
