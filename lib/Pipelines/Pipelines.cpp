@@ -48,6 +48,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addPass(createTensorToKernelPass(options.kernels));
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createGuardLanesPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
+    manager.addNestedPass<func::FuncOp>(mlir::lpu::createSplitRowsPass());
     break;
   case Level::Stream:
     addPlacementPasses(manager);

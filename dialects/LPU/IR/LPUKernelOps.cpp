@@ -293,6 +293,19 @@ AppendOp mlir::lpu::getStreamedAppend(Value buffer) {
   return append && append.getSource() == buffer ? append : AppendOp();
 }
 
+ConcatRowsOp mlir::lpu::getWhole(Value buffer) {
+  ConcatRowsOp whole;
+  for (Operation *user : buffer.getUsers()) {
+    if (auto other = dyn_cast<ConcatRowsOp>(user)) {
+      if (whole && whole != other) {
+        return {};
+      }
+      whole = other;
+    }
+  }
+  return whole;
+}
+
 LogicalResult AppendOp::verify() {
   if (getSource().getType().getFormat() != getTiles().getType().getFormat()) {
     return emitOpError("expected source and tiles of one format, got ")
@@ -325,8 +338,10 @@ LogicalResult ConcatRowsOp::verify() {
         from.getFormat() != to.getFormat()) {
       return emitOpError("expected parts like ") << to << ", got " << from;
     }
-    if (!part.getDefiningOp<MapOp>() || !part.hasOneUse()) {
-      return emitOpError("expected results of maps that nothing else reads");
+    if (!isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(part.getDefiningOp()) ||
+        getWhole(part) != *this) {
+      return emitOpError("expected results of maps, gathers or permutations, each part of one "
+                         "buffer");
     }
     rows += from.getRows();
   }

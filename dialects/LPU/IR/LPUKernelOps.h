@@ -69,6 +69,9 @@ bool isOneWord(ContractOp op, int64_t lanes);
 /// go from the VXM into the tiles and lie nowhere else. Null when there is none.
 AppendOp getStreamedAppend(Value buffer);
 
+/// The one buffer that `buffer` is a part of. Null when there is none.
+ConcatRowsOp getWhole(Value buffer);
+
 /// Where the tiles of one plane lie: in 16 slices a byte (low bytes first),
 /// consecutive words of each, wherever these begin.
 struct Stripe {

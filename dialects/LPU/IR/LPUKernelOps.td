@@ -231,6 +231,9 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
     `merge = g`: the other way round: of g * vectors consecutive rows of x, with
     `vectors` those of a result's row, row (v, i) makes the i-th of the g runs
     of lanes of vector v.
+
+    `turn`: number of this contraction among those that have the same weights for other rows. Where one
+    plane of a side would do all the work, its planes take turns.
   }];
   let arguments = (ins LPU_BufferType:$activations,
                        Optional<LPU_BufferType>:$scales,
@@ -238,7 +241,8 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
                        OptionalAttr<ElementsAttr>:$weights,
                        DefaultValuedAttr<I64Attr, "0">:$split,
                        DefaultValuedAttr<I64Attr, "0">:$merge,
-                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+                       OptionalAttr<DenseI64ArrayAttr>:$placement,
+                       DefaultValuedAttr<I64Attr, "0">:$turn);
   let results = (outs LPU_AccType:$result);
   let assemblyFormat = [{
     $activations (`,` $weights^)? (`tiles` $tiles^)? (`scaled` `by` $scales^)?
@@ -288,7 +292,7 @@ def LPU_RowsOp : LPU_KernelOp<"rows", [Pure]> {
 def LPU_ConcatRowsOp : LPU_KernelOp<"concat_rows", [Pure]> {
   let summary = "a buffer whose rows maps make part by part, where it lies";
   let description = [{
-    Every part is the only use of a map's result.
+    Every part is a result of a map, gather or permutation, which others may read, too.
   }];
   let arguments = (ins Variadic<LPU_BufferType>:$parts,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);

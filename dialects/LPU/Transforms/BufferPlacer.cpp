@@ -70,6 +70,13 @@ llvm::SmallSetVector<Side, 2> BufferPlacer::getTableSides(GatherRowsOp op) {
 
 SmallVector<Side> BufferPlacer::getNeededSides(Value buffer) {
   llvm::SmallSetVector<Side, 2> sides;
+  if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
+    for (Value part : whole.getParts()) {
+      for (Side side : getNeededSides(part)) {
+        sides.insert(side);
+      }
+    }
+  }
   for (Operation *user : buffer.getUsers()) {
     if (auto rows = dyn_cast<RowsOp>(user)) {
       for (Side side : getNeededSides(rows.getResult())) {

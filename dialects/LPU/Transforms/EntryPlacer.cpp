@@ -17,8 +17,7 @@ int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placement
         continue;
       }
       for (Value result : op.getResults()) {
-        bool isPart = result.hasOneUse() && isa<ConcatRowsOp>(*result.user_begin());
-        if (!isPart && !known.contains(result) && !getStreamedAppend(result)) {
+        if (!getWhole(result) && !known.contains(result) && !getStreamedAppend(result)) {
           auto type = cast<BufferType>(result.getType());
           largest = std::max(largest, type.getRows() * type.getVectors(lanes));
         }
@@ -28,12 +27,19 @@ int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placement
   return largest;
 }
 
-/// The last operation that reads `buffer`; null for an output. A contraction reads
-/// its activations where its sums are used.
+/// The last operation that reads `buffer` or a part of it; null for an output. A contraction
+/// reads its activations where its sums are used.
 static Operation *getLastRead(Value buffer) {
   Operation *last = buffer.getDefiningOp();
   auto add = [&](Operation *user) { last = last->isBeforeInBlock(user) ? user : last; };
-  for (Operation *user : buffer.getUsers()) {
+  SmallVector<Operation *> users(buffer.getUsers());
+  if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
+    for (Value part : whole.getParts()) {
+      llvm::copy_if(part.getUsers(), std::back_inserter(users),
+                    [&](Operation *user) { return user != whole; });
+    }
+  }
+  for (Operation *user : users) {
     // What is a part of another buffer goes back with it.
     if (isa<StoreOutputOp, ConcatRowsOp>(user)) {
       return nullptr;
@@ -53,6 +59,18 @@ static Operation *getLastRead(Value buffer) {
   return last;
 }
 
+static FailureOr<DenseI64ArrayAttr> placeResult(BufferPlacer &buffers, Value result) {
+  if (ConcatRowsOp whole = getWhole(result)) {
+    return buffers.placePart(whole, result);
+  }
+  DenseI64ArrayAttr placement;
+  if (failed(buffers.place(result.getDefiningOp(), result, buffers.getSides(result),
+                           [&](DenseI64ArrayAttr a) { placement = a; }))) {
+    return failure();
+  }
+  return placement;
+}
+
 static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements &known) {
   SmallVector<Attribute> placements;
   for (Value result : map.getResults()) {
@@ -64,20 +82,11 @@ static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements
       placements.push_back(DenseI64ArrayAttr::get(map.getContext(), {}));
       continue;
     }
-    auto whole =
-        result.hasOneUse() ? dyn_cast<ConcatRowsOp>(*result.user_begin()) : ConcatRowsOp();
-    if (whole) {
-      FailureOr<DenseI64ArrayAttr> part = buffers.placePart(whole, result);
-      if (failed(part)) {
-        return failure();
-      }
-      placements.push_back(*part);
-      continue;
-    }
-    if (failed(buffers.place(map, result, buffers.getSides(result),
-                             [&](DenseI64ArrayAttr a) { placements.push_back(a); }))) {
+    FailureOr<DenseI64ArrayAttr> placement = placeResult(buffers, result);
+    if (failed(placement)) {
       return failure();
     }
+    placements.push_back(*placement);
   }
   map.setPlacementsAttr(ArrayAttr::get(map.getContext(), placements));
   return success();
@@ -86,8 +95,11 @@ static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements
 static LogicalResult placeResults(BufferPlacer &buffers, Operation *op,
                                   const Placements &known) {
   if (auto gather = dyn_cast<GatherRowsOp>(op)) {
-    return buffers.place(op, gather.getResult(), buffers.getSides(gather.getResult()),
-                         [&](DenseI64ArrayAttr a) { gather.setPlacementAttr(a); });
+    FailureOr<DenseI64ArrayAttr> placement = placeResult(buffers, gather.getResult());
+    if (succeeded(placement)) {
+      gather.setPlacementAttr(*placement);
+    }
+    return placement;
   }
   if (auto permute = dyn_cast<PermuteOp>(op)) {
     // The SXM gives vectors back to the side that they come from.

@@ -82,4 +82,16 @@ def QuantizeWeightsPass : Pass<"lpu-quantize-weights", "::mlir::func::FuncOp"> {
   }];
 }
 
+def SplitRowsPass : Pass<"lpu-split-rows", "::mlir::func::FuncOp"> {
+  let summary = "let kernels work on some rows at a time";
+  let description = [{
+    Input: an entry at kernel level, its maps joined. Output: what works on many rows one
+    after another is there once for each part of the rows, with buffers of its own, so that
+    one kernel works on some rows while the one before works on the next. Where
+    something needs a buffer as a whole, its parts lie together (`concat_rows`).
+  }];
+  let options = [Option<"rows", "rows", "int64_t", "32", "the most rows of a part">];
+  let dependentDialects = ["::mlir::lpu::LPUDialect"];
+}
+
 #endif // LPU_TRANSFORMS_PASSES_TD

@@ -347,7 +347,7 @@ std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlo
                  }) == 1;
   if (isAlone && getGang(op, plane).size() == 1) {
     unsigned perSide = target.planes() / 2, first = unsigned(side) * perSide;
-    plane = first + (plane - first + unsigned(block.index)) % perSide;
+    plane = first + (plane - first + unsigned(op.getTurn() + block.index)) % perSide;
   }
   return {stripe, plane};
 }
