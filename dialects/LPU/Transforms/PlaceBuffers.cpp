@@ -25,69 +25,102 @@ static bool isOfVxm(ConstantRowsOp op) {
   });
 }
 
-static LogicalResult placeModule(ModuleOp module, const Target &target, ReservePlan plan) {
-  // Tables first: they need many words in a row, in neighbouring slices; then what the
-  // host writes, which many kernels read; then the VXM's constants, near to it; then
-  // stripes, which need 16 slices with room at once. All of it serves every entry, and
-  // so do the other constants.
-  BufferPlacer buffers(module, target);
-  ConstantPlacer constants;
-  Placements outputs;
-  if (failed(placeTables(buffers, constants)) || failed(placeHostWords(buffers)) ||
-      failed(constants.placeAll(buffers, isOfVxm)) || failed(placeOutputs(buffers, outputs))) {
-    return failure();
+namespace {
+
+/// What no plan changes: what is placed before the stripes. Every plan starts from a copy.
+class CommonPlacement {
+public:
+  CommonPlacement(ModuleOp module, const Target &target) : buffers(module, target) {
+    module.walk([&](Operation *op) { clear(op); });
   }
-  Reserves reserves(buffers, plan, getLargestBuffer(buffers, outputs));
-  if (failed(placeStripes(buffers, reserves)) ||
-      failed(constants.placeAll(buffers, [](ConstantRowsOp) { return true; }))) {
-    return failure();
-  }
-  // One entry runs at a time: what they compute takes the same words.
-  WordAllocator image = buffers.getWords();
-  for (auto entry : module.getOps<func::FuncOp>()) {
-    buffers.getWords() = image;
-    if (failed(placeEntry(buffers, entry, outputs))) {
+
+  /// Tables first: they need many words in a row, in neighbouring slices; then what the
+  /// host writes, which many kernels read; then the VXM's constants, near to it.
+  LogicalResult run() {
+    if (failed(placeTables(buffers, constants)) || failed(placeHostWords(buffers)) ||
+        failed(constants.placeAll(buffers, isOfVxm)) ||
+        failed(placeOutputs(buffers, outputs))) {
       return failure();
     }
+    largest = getLargestBuffer(buffers, outputs);
+    buffers.getModule().walk([&](Operation *op) {
+      if (llvm::none_of(kAttributes, [&](StringRef name) { return op->hasAttr(name); })) {
+        open.push_back(op);
+      }
+    });
+    return success();
   }
-  return success();
-}
 
-namespace {
+  Reserves getReserves(ReservePlan plan) const { return Reserves(buffers, plan, largest); }
+
+  /// Stripes, which need 16 slices with room at once, then the other constants: all of that
+  /// serves every entry. Then what each entry computes.
+  LogicalResult placeRest(const Reserves &reserves) const {
+    llvm::for_each(open, clear);
+    BufferPlacer buffers = this->buffers;
+    ConstantPlacer constants = this->constants;
+    if (failed(placeStripes(buffers, reserves)) ||
+        failed(constants.placeAll(buffers, [](ConstantRowsOp) { return true; }))) {
+      return failure();
+    }
+    // One entry runs at a time: what they compute takes the same words.
+    WordAllocator image = buffers.getWords();
+    for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
+      buffers.getWords() = image;
+      if (failed(placeEntry(buffers, entry, outputs))) {
+        return failure();
+      }
+    }
+    return success();
+  }
+
+private:
+  static constexpr StringLiteral kAttributes[] = {"placement", "placements", "windows"};
+  static void clear(Operation *op) {
+    for (StringRef name : kAttributes) {
+      op->removeAttr(name);
+    }
+  }
+
+  BufferPlacer buffers;
+  ConstantPlacer constants;
+  Placements outputs;
+  int64_t largest = 0;           ///< words a byte plane that an entry computes
+  std::vector<Operation *> open; ///< not placed yet
+};
 
 struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
   void runOnOperation() override {
-    const ::lpu::Target *target = getTarget(getOperation());
+    const Target *target = getTarget(getOperation());
     if (!target) {
+      return signalPassFailure();
+    }
+    CommonPlacement common(getOperation(), *target);
+    if (failed(common.run())) {
       return signalPassFailure();
     }
     // Where room is short it depends on the mix of buffers which plan serves. Many slices
     // first: what is read at the same time then lies apart.
-    std::optional<ReservePlan> first;
+    std::vector<Reserves> tried;
     for (int64_t percent : {92, 96, 86, 78, 68, 55}) {
       for (int64_t slices : {28, 24, 20, 32, 16, 36, 12, 8}) {
         for (int64_t large : {int64_t(4), int64_t(8), slices}) {
-          ReservePlan plan{slices, large, percent};
-          first = first ? first : plan;
+          Reserves reserves = common.getReserves({slices, large, percent});
+          if (llvm::is_contained(tried, reserves)) {
+            continue; // as where room is short, or no buffer is large
+          }
           ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
-          if (succeeded(place(*target, plan))) {
+          if (succeeded(common.placeRest(reserves))) {
             return;
           }
+          tried.push_back(std::move(reserves));
         }
       }
     }
-    if (failed(place(*target, *first))) {
+    // The first again, to say what does not fit.
+    if (failed(common.placeRest(tried.front()))) {
       signalPassFailure();
     }
-  }
-
-  LogicalResult place(const Target &target, ReservePlan plan) {
-    getOperation().walk([](Operation *op) {
-      for (StringRef name : {"placement", "placements", "windows"}) {
-        op->removeAttr(name);
-      }
-    });
-    return placeModule(getOperation(), target, plan);
   }
 };
 

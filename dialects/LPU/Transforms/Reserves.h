@@ -23,6 +23,8 @@ public:
 
   int64_t get(int64_t slice, int64_t bank) const;
 
+  bool operator==(const Reserves &other) const { return reserves == other.reserves; }
+
 private:
   std::map<std::pair<int64_t, int64_t>, int64_t> reserves; ///< by slice and bank
 };
