@@ -312,6 +312,8 @@ InFlightDiagnostic BufferPlacer::emitDoesNotFit(Operation *op, const Twine &what
   InFlightDiagnostic diagnostic = op->emitOpError("does not fit into SRAM: ")
                                   << what << "; " << words.totalUsed() << " of " << capacity
                                   << " words of " << target.name() << " are taken";
-  attachMemoryMap(diagnostic, module, target, words);
+  if (!isTrial) {
+    attachMemoryMap(diagnostic, module, target, words);
+  }
   return diagnostic;
 }

@@ -92,6 +92,8 @@ public:
                                         const SliceSet &conflicts);
   void release(Value buffer);
 
+  /// Leaves out the memory map of errors: nobody reads those of a trial.
+  void setTrial(bool value) { isTrial = value; }
   /// Says that `what` of `op` has no room, and what lies in SRAM.
   InFlightDiagnostic emitDoesNotFit(Operation *op, const Twine &what);
 
@@ -115,6 +117,7 @@ private:
   llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   ::lpu::Side nextSide = ::lpu::Side::East;
+  bool isTrial = false;
 };
 
 } // namespace mlir::lpu

@@ -55,9 +55,10 @@ public:
 
   /// Stripes, which need 16 slices with room at once, then the other constants: all of that
   /// serves every entry. Then what each entry computes.
-  LogicalResult placeRest(const Reserves &reserves) const {
+  LogicalResult placeRest(const Reserves &reserves, bool isTrial) const {
     llvm::for_each(open, clear);
     BufferPlacer buffers = this->buffers;
+    buffers.setTrial(isTrial);
     ConstantPlacer constants = this->constants;
     if (failed(placeStripes(buffers, reserves)) ||
         failed(constants.placeAll(buffers, [](ConstantRowsOp) { return true; }))) {
@@ -110,7 +111,7 @@ struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
             continue; // as where room is short, or no buffer is large
           }
           ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
-          if (succeeded(common.placeRest(reserves))) {
+          if (succeeded(common.placeRest(reserves, /*isTrial=*/true))) {
             return;
           }
           tried.push_back(std::move(reserves));
@@ -118,7 +119,7 @@ struct PlaceBuffers : mlir::lpu::impl::PlaceBuffersPassBase<PlaceBuffers> {
       }
     }
     // The first again, to say what does not fit.
-    if (failed(common.placeRest(tried.front()))) {
+    if (failed(common.placeRest(tried.front(), /*isTrial=*/false))) {
       signalPassFailure();
     }
   }

@@ -15,7 +15,16 @@ class StripePlacer {
 public:
   StripePlacer(BufferPlacer &buffers, const Reserves &reserves)
       : buffers(buffers), target(buffers.getTarget()), words(buffers.getWords()),
-        reserves(reserves) {}
+        reserves(reserves) {
+    for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
+      for (auto append : entry.getOps<AppendOp>()) {
+        if (getStreamedAppend(append.getSource())) {
+          auto state = append.getTiles().getDefiningOp<StateOp>();
+          appendsOf[state.getNameAttr()].push_back(append);
+        }
+      }
+    }
+  }
 
   LogicalResult run() {
     // The widest and those of one side first, then the longest.
@@ -214,14 +223,9 @@ private:
   /// Slices of constants that maps read while they append to the state `name`.
   SliceSet getAppendConflicts(StringAttr name) {
     SliceSet slices;
-    for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
-      for (auto append : entry.getOps<AppendOp>()) {
-        auto state = append.getTiles().getDefiningOp<StateOp>();
-        if (state.getNameAttr() == name && getStreamedAppend(append.getSource())) {
-          for (int64_t slice : buffers.getConflicts(append.getSource(), kBothSides)) {
-            slices.insert(slice);
-          }
-        }
+    for (AppendOp append : appendsOf.lookup(name)) {
+      for (int64_t slice : buffers.getConflicts(append.getSource(), kBothSides)) {
+        slices.insert(slice);
       }
     }
     return slices;
@@ -271,7 +275,8 @@ private:
   const Target &target;
   WordAllocator &words;
   const Reserves &reserves;
-  llvm::DenseMap<Attribute, StateOp> states; ///< by name
+  llvm::DenseMap<Attribute, StateOp> states;                  ///< by name
+  llvm::DenseMap<Attribute, SmallVector<AppendOp>> appendsOf; ///< streamed, by state
   /// Stripes by weights, columns of a tile and the side that has to have them.
   llvm::DenseMap<std::pair<std::pair<Attribute, int64_t>, int>, DenseI64ArrayAttr> stripesOf;
   llvm::DenseMap<Operation *, int64_t> firstPlane; ///< by the map that reads the sums
