@@ -24,6 +24,7 @@ mlir::stream::parseChains(ProgramOp program, const Target &target) {
       }
       chains.back().issues.push_back({op, *queue});
     }
+    chains.back().issues.shrink_to_fit();
   }
   return chains;
 }

@@ -46,7 +46,6 @@ FailureOr<ProgramProblem> ProgramProblem::create(ProgramOp program,
   for (ParsedChain &chain : result.chains) {
     for (ParsedIssue &issue : chain.issues) {
       bool fromOutside = false;
-      result.parsed[issue.op] = &issue;
       if (issue.queue.kind == UnitKind::Vxm && !issue.isAnyAlu() &&
           usesRegister(issue.getInstruction(), fromOutside)) {
         result.registerAlus |= uint64_t(1) << issue.queue.index;
@@ -65,6 +64,12 @@ FailureOr<ProgramProblem> ProgramProblem::create(ProgramOp program,
 LogicalResult ProgramProblem::addChain(ParsedChain &parsedChain) {
   scheduling::Chain chain;
   chain.name = parsedChain.op.getName().str();
+  parsed.clear();
+  roots.clear();
+  idOf.clear();
+  for (ParsedIssue &issue : parsedChain.issues) {
+    parsed[issue.op] = &issue;
+  }
   for (ParsedIssue &issue : parsedChain.issues) {
     if (failed(addIssue(chain, issue))) {
       return failure();
@@ -100,6 +105,15 @@ LogicalResult ProgramProblem::addChain(ParsedChain &parsedChain) {
       }
     }
   }
+  for (ParsedIssue &issue : parsedChain.issues) {
+    for (OpResult result : issue.op->getResults()) {
+      if (isa<FlowType>(result.getType())) {
+        flowIds.push_back(idOf.lookup(result));
+      }
+    }
+  }
+  chain.issues.shrink_to_fit();
+  chain.flows.shrink_to_fit();
   problem.chains.push_back(std::move(chain));
   return success();
 }
@@ -146,7 +160,9 @@ LogicalResult ProgramProblem::addFlow(scheduling::Chain &chain, Value root) {
     }
     return reach;
   };
-  for (Producer producer : getProducers(root)) {
+  auto producers = getProducers(root);
+  flow.drives.reserve(producers.size());
+  for (Producer producer : producers) {
     ParsedIssue &issue = *parsed.lookup(producer.issue);
     OpResult result = issue.op->getResult(producer.result);
     ::lpu::Instruction instruction = issue.getInstruction();
@@ -167,6 +183,7 @@ LogicalResult ProgramProblem::addFlow(scheduling::Chain &chain, Value root) {
 }
 
 void ProgramProblem::write(const scheduling::Schedule &schedule) {
+  const FlowId *next = flowIds.data();
   for (auto [chain, placement] : llvm::zip(chains, schedule.chains)) {
     chain.op.setStart(placement.start);
     for (auto [index, issue] : llvm::enumerate(chain.issues)) {
@@ -176,8 +193,8 @@ void ProgramProblem::write(const scheduling::Schedule &schedule) {
       SmallVector<int64_t> ids;
       for (OpResult result : issue.op->getResults()) {
         if (isa<FlowType>(result.getType())) {
-          auto [flow, id] = idOf.lookup(result);
-          ids.push_back(placement.flowIds[flow] + id);
+          ids.push_back(placement.flowIds[next->flow] + next->id);
+          ++next;
         }
       }
       if (!ids.empty()) {
@@ -189,7 +206,7 @@ void ProgramProblem::write(const scheduling::Schedule &schedule) {
 }
 
 LogicalResult ProgramProblem::readIds(scheduling::ChainPlacement &placement,
-                                      IssueOp issue) {
+                                      IssueOp issue, const FlowId *&flowId) {
   auto ids = issue.getIds();
   size_t next = 0;
   for (OpResult result : issue->getResults()) {
@@ -199,7 +216,7 @@ LogicalResult ProgramProblem::readIds(scheduling::ChainPlacement &placement,
     if (!ids || next >= ids->size()) {
       return issue.emitOpError("expected the stream ids of its results");
     }
-    auto [flow, id] = idOf.lookup(result);
+    auto [flow, id] = *flowId++;
     int64_t first = (*ids)[next++] - int64_t(id);
     uint32_t &known = placement.flowIds[flow];
     if (first < 0 || (known != UINT32_MAX && known != uint64_t(first))) {
@@ -212,6 +229,7 @@ LogicalResult ProgramProblem::readIds(scheduling::ChainPlacement &placement,
 
 FailureOr<scheduling::Schedule> ProgramProblem::read() {
   scheduling::Schedule schedule;
+  const FlowId *next = flowIds.data();
   for (auto [chain, planned] : llvm::zip(chains, problem.chains)) {
     if (!chain.op.getStart()) {
       return chain.op.emitOpError("expected a start");
@@ -225,7 +243,7 @@ FailureOr<scheduling::Schedule> ProgramProblem::read() {
         return issue.op.emitOpError("expected an ALU");
       }
       placement.issueAlus[index] = uint32_t(issue.op.getAlu().value_or(0));
-      if (failed(readIds(placement, issue.op))) {
+      if (failed(readIds(placement, issue.op, next))) {
         return failure();
       }
     }

@@ -30,17 +30,24 @@ private:
   LogicalResult addChain(ParsedChain &chain);
   LogicalResult addIssue(::lpu::scheduling::Chain &chain, ParsedIssue &issue);
   LogicalResult addFlow(::lpu::scheduling::Chain &chain, Value root);
-  LogicalResult readIds(::lpu::scheduling::ChainPlacement &placement, IssueOp issue);
+  /// A flow of a chain, and the first of its ids that a value has.
+  struct FlowId {
+    unsigned flow, id;
+  };
+  /// `flowId`: of the issue's first flow; moves behind its last one.
+  LogicalResult readIds(::lpu::scheduling::ChainPlacement &placement, IssueOp issue,
+                        const FlowId *&flowId);
 
   ProgramOp program;
   const ::lpu::Target &target;
   ::lpu::scheduling::ChainProblem problem;
   std::vector<ParsedChain> chains;
   uint64_t registerAlus = 0; ///< ALUs whose register the program names
+  std::vector<FlowId> flowIds; ///< of all issues' flows, in order
+  /// Of one chain, while it is added.
   llvm::DenseMap<Operation *, ParsedIssue *> parsed;
   llvm::DenseSet<Value> roots;
-  /// Flow of the chain, and first id in it.
-  llvm::DenseMap<Value, std::pair<unsigned, unsigned>> idOf;
+  llvm::DenseMap<Value, FlowId> idOf;
 };
 
 } // namespace mlir::stream
