@@ -237,7 +237,9 @@ static LogicalResult exportQueue(QueueOp op, const ::lpu::Target &target,
   }
   ::lpu::QueueStream queue{*id, {}};
   uint32_t number = target.queueNumber(*id);
-  for (InstructionOp instruction : op.getBody().getOps<InstructionOp>()) {
+  auto instructions = op.getBody().getOps<InstructionOp>();
+  queue.instructions.reserve(size_t(llvm::range_size(instructions)));
+  for (InstructionOp instruction : instructions) {
     ArrayRef<uint32_t> intent = instruction.getIntent();
     for (size_t k = 0; k < intent.size(); k += 4) {
       entry.intent.push_back({number, uint32_t(queue.instructions.size()),

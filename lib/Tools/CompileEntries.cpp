@@ -140,6 +140,7 @@ LogicalResult EntriesCompiler::finish(mlir::lpuisa::EntryOp op, EntryProgram &en
   if (failed(exportEntry(op, program->target, entry, /*takesQueues=*/true))) {
     return failure();
   }
+  trimMemory();
   absl::Status status = checkEntry(*program, entry);
   if (!status.ok()) {
     return op.emitError(std::string(status.message()));
