@@ -118,26 +118,30 @@ int64_t StreamReservations::getWait(Direction direction, uint32_t id,
   return 0;
 }
 
-void StreamReservations::reserve(Direction direction, uint32_t id,
+void StreamReservations::reserve(Direction direction, uint32_t id, uint32_t width,
                                  const Span &span) {
   uint32_t key = 2 * id + unsigned(direction);
-  auto &buckets = ids[key];
   size_t last = size_t(span.lines.last() / kBucketLines);
-  if (last >= buckets.size()) {
-    buckets.resize(last + 1);
+  for (uint32_t k = 0; k < width; ++k) {
+    auto &buckets = ids[key + 2 * k];
+    if (last >= buckets.size()) {
+      buckets.resize(last + 1);
+    }
+    for (size_t b = size_t(span.lines.offset / kBucketLines); b <= last; ++b) {
+      buckets[b].push_back(uint32_t(taken.size()));
+    }
   }
-  for (size_t b = size_t(span.lines.offset / kBucketLines); b <= last; ++b) {
-    buckets[b].push_back(uint32_t(taken.size()));
-  }
-  taken.push_back({span, key});
+  taken.push_back({span, key, width});
 }
 
 void StreamReservations::rollBack(size_t mark) {
   while (taken.size() > mark) {
     const Taken &top = taken.back();
-    for (int64_t b = top.span.lines.offset / kBucketLines;
-         b <= top.span.lines.last() / kBucketLines; ++b) {
-      ids[top.id][size_t(b)].pop_back();
+    for (uint32_t k = 0; k < top.width; ++k) {
+      for (int64_t b = top.span.lines.offset / kBucketLines;
+           b <= top.span.lines.last() / kBucketLines; ++b) {
+        ids[top.id + 2 * k][size_t(b)].pop_back();
+      }
     }
     taken.pop_back();
   }
@@ -283,10 +287,8 @@ int64_t Reservations::chooseIds(const Chain &chain, int64_t start,
     }
     placement.flowIds[k] = first;
     for (const FlowDrive &drive : flow.drives) {
-      Span span = streams.getSpan(flow.direction, drive, start);
-      for (uint32_t id = 0; id < drive.width; ++id) {
-        streams.reserve(flow.direction, first + drive.id + id, span);
-      }
+      streams.reserve(flow.direction, first + drive.id, drive.width,
+                      streams.getSpan(flow.direction, drive, start));
     }
   }
   return 0;

@@ -2,6 +2,7 @@
 #ifndef LPU_LIB_SCHEDULING_RESERVATIONS_H
 #define LPU_LIB_SCHEDULING_RESERVATIONS_H
 
+#include "absl/container/inlined_vector.h"
 #include "lpu/Scheduling/ChainProblem.h"
 #include <limits>
 
@@ -49,7 +50,8 @@ public:
   /// `mark`.
   int64_t getWait(Direction direction, uint32_t id, const Span &span,
                   size_t mark) const;
-  void reserve(Direction direction, uint32_t id, const Span &span);
+  /// Takes `span` on `width` ids from `id` on.
+  void reserve(Direction direction, uint32_t id, uint32_t width, const Span &span);
 
   size_t getMark() const { return taken.size(); }
   /// Takes back everything reserved after `mark`.
@@ -62,11 +64,13 @@ private:
   static constexpr int64_t kBucketLines = 64;
   struct Taken {
     Span span;
-    uint32_t id; ///< index into `ids`
+    uint32_t id, width; ///< index into `ids` of the first one, and how many
   };
+  /// Most buckets hold a few.
+  using Bucket = absl::InlinedVector<uint32_t, 4>;
   uint32_t columns;
   std::vector<Taken> taken;
-  std::vector<std::vector<std::vector<uint32_t>>> ids; ///< [2 id + direction][bucket]
+  std::vector<std::vector<Bucket>> ids; ///< [2 id + direction][bucket], into `taken`
 };
 
 /// What placed chains hold.
