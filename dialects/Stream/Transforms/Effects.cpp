@@ -3,6 +3,7 @@
 #include "Effects.h"
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/MapVector.h"
+#include <deque>
 
 using namespace mlir;
 using namespace mlir::stream;
@@ -203,6 +204,9 @@ private:
   llvm::function_ref<void(const Effect &)> add;
 };
 
+/// No cell, chain or reader.
+constexpr uint32_t kNone = UINT32_MAX;
+
 /// Words that any chain writes: only these can make one chain wait for another.
 class WrittenWords {
 public:
@@ -219,15 +223,26 @@ public:
           continue;
         }
         forEachEffect(target, issue, in, [&](const Effect &effect) {
-          if (effect.isWrite && contains(effect.cell, true)) {
+          if (effect.isWrite && isInRange(effect.cell)) {
             banks[getBank(effect.cell)].set(getWord(effect.cell));
           }
         });
       }
     }
+    numbers.assign(banks.size() * target.wordsPerBank(), kNone);
+    for (auto [index, bank] : llvm::enumerate(banks)) {
+      for (unsigned word : bank.set_bits()) {
+        numbers[index * target.wordsPerBank() + word] = count++;
+      }
+    }
   }
 
-  bool contains(Cell cell) const { return contains(cell, false); }
+  size_t size() const { return count; }
+  /// The place of a word among the written ones; kNone if no chain writes it.
+  uint32_t getNumber(Cell cell) const {
+    return isInRange(cell) ? numbers[getBank(cell) * target.wordsPerBank() + getWord(cell)]
+                           : kNone;
+  }
 
   /// Whether a read of `issue` could see a written word: quick, for the many
   /// reads of weights.
@@ -251,14 +266,14 @@ public:
 private:
   static size_t getBank(Cell cell) { return cell >> kUnitShift & 0xffffff; }
   static unsigned getWord(Cell cell) { return unsigned(cell); }
-  bool contains(Cell cell, bool inRange) const {
-    size_t bank = getBank(cell);
-    return bank < banks.size() && getWord(cell) < banks[bank].size() &&
-           (inRange || banks[bank].test(getWord(cell)));
+  bool isInRange(Cell cell) const {
+    return getBank(cell) < banks.size() && getWord(cell) < target.wordsPerBank();
   }
 
   const Target &target;
   std::vector<llvm::BitVector> banks;
+  std::vector<uint32_t> numbers; ///< by bank and word
+  uint32_t count = 0;
 };
 
 /// First and last access of a cell by one chain, by kind.
@@ -278,22 +293,32 @@ struct Access {
 
 /// Who wrote a cell last, and who read it since.
 struct History {
-  int64_t writer = -1, write = 0;
-  SmallVector<std::pair<uint32_t, int64_t>, 2> readers; ///< chain, last read
+  uint32_t writer = kNone;
+  uint32_t firstReader = kNone, lastReader = kNone; ///< a list in `readers`
+  int64_t write = 0;
 };
 
-using Accesses = llvm::MapVector<Cell, Access>;
+struct Reader {
+  uint32_t chain, next;
+  int64_t read; ///< the last one
+};
 
+/// Cells have numbers, for there are many: words that chains write first, then what else
+/// they use, as it comes.
 class DependenceFinder {
 public:
   DependenceFinder(std::vector<ParsedChain> &chains, const Target &target)
-      : chains(chains), target(target), written(chains, target) {}
+      : chains(chains), target(target), written(chains, target), history(written.size()),
+        accessOf(written.size(), kNone) {}
 
   std::vector<Dependence> run() {
     for (ParsedChain &chain : chains) {
-      for (auto &[cell, access] : getAccesses(chain)) {
+      addAccesses(chain);
+      for (auto &[cell, access] : accesses) {
         visit(history[cell], access);
+        accessOf[cell] = kNone;
       }
+      accesses.clear();
       for (auto [from, delay] : delays) {
         dependences.push_back({from, index, delay});
       }
@@ -304,8 +329,7 @@ public:
   }
 
 private:
-  Accesses getAccesses(ParsedChain &chain) {
-    Accesses accesses;
+  void addAccesses(ParsedChain &chain) {
     for (ParsedIssue &issue : chain.issues) {
       Instruction in = issue.getInstruction();
       bool isMem = in.opcode == Opcode::Mem;
@@ -313,35 +337,70 @@ private:
         continue;
       }
       forEachEffect(target, issue, in, [&](const Effect &effect) {
-        if (!isMem || written.contains(effect.cell)) {
-          accesses[effect.cell].add(effect);
+        uint32_t cell = isMem ? written.getNumber(effect.cell) : getNumber(effect.cell);
+        if (cell == kNone) {
+          return;
         }
+        if (accessOf[cell] == kNone) {
+          accessOf[cell] = uint32_t(accesses.size());
+          accesses.push_back({cell, {}});
+        }
+        accesses[accessOf[cell]].second.add(effect);
       });
     }
-    return accesses;
+  }
+
+  uint32_t getNumber(Cell cell) {
+    auto [it, isNew] = others.insert({cell, uint32_t(history.size())});
+    if (isNew) {
+      history.emplace_back();
+      accessOf.push_back(kNone);
+    }
+    return it->second;
   }
 
   /// What the current chain's access of a cell has to wait for.
   void visit(History &past, const Access &access) {
-    if (past.writer >= 0) {
+    if (past.writer != kNone) {
       // A chain that reads before it writes depends on the earlier write.
       if (access.reads()) {
-        require(uint32_t(past.writer), past.write - access.firstRead);
+        require(past.writer, past.write - access.firstRead);
       }
       if (access.writes()) {
-        require(uint32_t(past.writer), past.write + 1 - access.firstWrite);
+        require(past.writer, past.write + 1 - access.firstWrite);
       }
     }
     if (access.writes()) {
-      for (auto [reader, read] : past.readers) {
-        require(reader, read + 1 - access.firstWrite);
+      for (uint32_t k = past.firstReader; k != kNone; k = readers[k].next) {
+        require(readers[k].chain, readers[k].read + 1 - access.firstWrite);
       }
-      past.readers.clear();
+      dropReaders(past);
       past.writer = index;
       past.write = access.lastWrite;
     }
     if (access.reads()) {
-      past.readers.push_back({index, access.lastRead});
+      addReader(past, access.lastRead);
+    }
+  }
+
+  void addReader(History &past, int64_t read) {
+    uint32_t added = unused;
+    if (added == kNone) {
+      added = uint32_t(readers.size());
+      readers.emplace_back();
+    } else {
+      unused = readers[added].next;
+    }
+    readers[added] = {index, kNone, read};
+    (past.firstReader == kNone ? past.firstReader : readers[past.lastReader].next) = added;
+    past.lastReader = added;
+  }
+
+  void dropReaders(History &past) {
+    if (past.firstReader != kNone) {
+      readers[past.lastReader].next = unused;
+      unused = past.firstReader;
+      past.firstReader = past.lastReader = kNone;
     }
   }
 
@@ -355,7 +414,12 @@ private:
   std::vector<ParsedChain> &chains;
   const Target &target;
   WrittenWords written;
-  llvm::DenseMap<Cell, History> history;
+  std::vector<History> history; ///< by cell
+  llvm::DenseMap<Cell, uint32_t> others;
+  std::deque<Reader> readers;
+  uint32_t unused = kNone; ///< a list in `readers`
+  std::vector<std::pair<uint32_t, Access>> accesses; ///< of this chain
+  std::vector<uint32_t> accessOf; ///< by cell; kNone where the chain has none
   llvm::MapVector<uint32_t, int64_t> delays;
   std::vector<Dependence> dependences;
   uint32_t index = 0;
