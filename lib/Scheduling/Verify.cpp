@@ -151,18 +151,14 @@ private:
   absl::Status checkStreams() {
     // By id and direction: the values of one stream at a time need little memory.
     std::vector<std::vector<Drive>> drives(2 * size_t(problem.streams));
-    for (uint32_t c = 0; c < problem.chains.size(); ++c) {
-      const ChainPlacement &placement = schedule.chains[c];
-      for (size_t k = 0; k < problem.chains[c].flows.size(); ++k) {
-        const ChainFlow &flow = problem.chains[c].flows[k];
-        for (const FlowDrive &drive : flow.drives) {
-          for (uint32_t id = 0; id < drive.width; ++id) {
-            size_t stream = size_t(placement.flowIds[k] + drive.id + id);
-            drives[2 * stream + unsigned(flow.direction)].push_back({&drive, c});
-          }
-        }
-      }
+    std::vector<size_t> counts(drives.size(), 0);
+    forEachDrive([&](size_t stream, const FlowDrive &, uint32_t) { ++counts[stream]; });
+    for (size_t stream = 0; stream < drives.size(); ++stream) {
+      drives[stream].reserve(counts[stream]);
     }
+    forEachDrive([&](size_t stream, const FlowDrive &drive, uint32_t chain) {
+      drives[stream].push_back({&drive, chain});
+    });
     for (size_t stream = 0; stream < drives.size(); ++stream) {
       absl::Status status = checkStream(stream / 2, stream % 2 == 0, drives[stream]);
       if (!status.ok()) {
@@ -172,8 +168,28 @@ private:
     return absl::OkStatus();
   }
 
+  /// Calls `function` for every stream of every drive, with the drive's chain.
+  template <typename Function> void forEachDrive(Function function) const {
+    for (uint32_t c = 0; c < problem.chains.size(); ++c) {
+      for (size_t k = 0; k < problem.chains[c].flows.size(); ++k) {
+        const ChainFlow &flow = problem.chains[c].flows[k];
+        for (const FlowDrive &drive : flow.drives) {
+          size_t first = size_t(schedule.chains[c].flowIds[k] + drive.id);
+          for (uint32_t id = 0; id < drive.width; ++id) {
+            function(2 * (first + id) + unsigned(flow.direction), drive, c);
+          }
+        }
+      }
+    }
+  }
+
   absl::Status checkStream(size_t id, bool east, const std::vector<Drive> &drives) {
     std::vector<Use> values;
+    size_t count = 0;
+    for (const auto &[drive, chain] : drives) {
+      count += size_t(drive->cycles.n) * drive->cycles.m;
+    }
+    values.reserve(count);
     for (const auto &[drive, chain] : drives) {
       // Columns in the stream's direction; the farthest consumer samples
       // before a driver in its column replaces (T2).
