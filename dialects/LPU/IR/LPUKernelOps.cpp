@@ -318,6 +318,25 @@ LogicalResult AppendOp::verify() {
   return success();
 }
 
+LogicalResult AppendColumnsOp::verify() {
+  TilesType tiles = getTiles().getType();
+  BufferType source = getSource().getType();
+  if (!tiles.getTransposed() || source.getFormat() != tiles.getFormat() ||
+      source.getColumns() != tiles.getRows()) {
+    return emitOpError("expected transposed tiles with a row for each column of the source, "
+                       "got ")
+           << source << " and " << tiles;
+  }
+  BufferType from = getFrom().getType(), to = getTo().getType();
+  if (from.getFormat() != Format::I32 || to.getFormat() != Format::I32 ||
+      to.getRows() % from.getRows() != 0) {
+    return emitOpError("expected i32 maps, `to` with a row for each of `from` and each slice, "
+                       "got ")
+           << from << " and " << to;
+  }
+  return success();
+}
+
 LogicalResult RowsOp::verify() {
   BufferType from = getSource().getType(), to = getResult().getType();
   if (from.getColumns() != to.getColumns() || from.getWidth() != to.getWidth() ||

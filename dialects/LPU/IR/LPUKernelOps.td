@@ -279,6 +279,29 @@ def LPU_AppendOp : LPU_KernelOp<"append"> {
   let hasVerifier = 1;
 }
 
+def LPU_AppendColumnsOp : LPU_KernelOp<"append_columns"> {
+  let summary = "many rows written into transposed tiles, as columns, at a run-time position";
+  let description = [{
+    With G lanes a superlane, S superlanes and G slices a byte: position p of transposed
+    tiles lies in slice p mod G, in superlane (p mod (G * S)) / G, each run of G
+    features of it in a word. The positions follow one another; `source` has a row for
+    each, of which this takes vector `vector`. For slice i and every distance d < S, one gather
+    takes from superlane c of the rows the one whose position belongs to superlane (c + d) mod S
+    of the slice, the SXM moves that vector d superlanes on, and one scatter writes it.
+
+    `from` (int32, S rows): row d has, in superlane c, the row for slice 0, counted from
+    -G and times the vectors of a row; that for slice i is i rows on. `to` (int32, G * S rows):
+    row d * G + i has, in each superlane, the word of slice i that takes what comes, else -1.
+  }];
+  let arguments = (ins LPU_BufferType:$source, LPU_BufferType:$from, LPU_BufferType:$to,
+                       LPU_TilesType:$tiles, DefaultValuedAttr<I64Attr, "0">:$vector);
+  let assemblyFormat = [{
+    $source `from` $from `to` $to `into` $tiles attr-dict `:` type($source) `,`
+    type($from) `,` type($to) `,` type($tiles)
+  }];
+  let hasVerifier = 1;
+}
+
 def LPU_RowsOp : LPU_KernelOp<"rows", [Pure]> {
   let summary = "some rows of a buffer, where they lie";
   let arguments = (ins LPU_BufferType:$source, I64Attr:$first,

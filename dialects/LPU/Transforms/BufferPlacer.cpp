@@ -41,7 +41,7 @@ void BufferPlacer::share(Value buffer, Value other) {
 void BufferPlacer::assignStateSides() {
   int64_t number = 0;
   module.walk([&](StateOp op) {
-    Side side = (number + 1) / 2 % 2 == 0 ? Side::West : Side::East;
+    Side side = number % 2 == 0 ? Side::West : Side::East;
     number += sideOfState.insert({op.getNameAttr(), side}).second;
   });
 }
@@ -97,6 +97,12 @@ SmallVector<Side> BufferPlacer::getNeededSides(Value buffer) {
       auto state = append.getTiles().getDefiningOp<StateOp>();
       sides.insert(getOther(getSide(state.getNameAttr())));
     }
+    if (auto columns = dyn_cast<AppendColumnsOp>(user)) {
+      // The rows go through their SXM and past the VXM, in step with the map to the tiles.
+      auto state = columns.getTiles().getDefiningOp<StateOp>();
+      Side side = getSide(state.getNameAttr());
+      sides.insert(columns.getFrom() == buffer ? side : getOther(side));
+    }
     auto contract = dyn_cast<ContractOp>(user);
     if (!contract || contract.getActivations() != buffer) {
       continue;
@@ -131,7 +137,7 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
     for (Operation *user : users) {
       if (auto append = dyn_cast<AppendOp>(user)) {
         maps.insert(append.getSource().getDefiningOp());
-      } else if (isa<MapOp, PermuteOp, GatherRowsOp>(user)) {
+      } else if (isa<MapOp, PermuteOp, GatherRowsOp, AppendColumnsOp>(user)) {
         maps.insert(user);
       }
     }
@@ -162,18 +168,23 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
       }
     }
   };
+  auto addTiles = [&](Value tiles) {
+    auto state = tiles.getDefiningOp<StateOp>();
+    if (state.getPlacementAttr()) {
+      for (const BytePlacement &at : decodeStripes(state.getPlacementAttr()).front().slices) {
+        slices.insert(at.slice);
+      }
+    }
+  };
   for (Operation *op : maps) {
+    if (auto columns = dyn_cast<AppendColumnsOp>(op)) {
+      addTiles(columns.getTiles());
+    }
     for (Value result : op->getResults()) {
       // Its rows go into these tiles at once.
       if (auto append = getStreamedAppend(result)) {
         addSlices(append.getMap());
-        auto state = append.getTiles().getDefiningOp<StateOp>();
-        if (state.getPlacementAttr()) {
-          for (const BytePlacement &at :
-               decodeStripes(state.getPlacementAttr()).front().slices) {
-            slices.insert(at.slice);
-          }
-        }
+        addTiles(append.getTiles());
       }
     }
     for (Value operand : op->getOperands()) {

@@ -98,8 +98,7 @@ public:
   InFlightDiagnostic emitDoesNotFit(Operation *op, const Twine &what);
 
 private:
-  /// There and back again, so that keys and values of a layer lie apart and both sides get
-  /// as many of either.
+  /// In turn, so that keys and values of a layer lie apart.
   void assignStateSides();
   /// Where the parts of a gathered table lie; each one's map comes from the other side.
   llvm::SmallSetVector<::lpu::Side, 2> getTableSides(GatherRowsOp op);

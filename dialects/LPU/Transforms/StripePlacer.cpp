@@ -20,8 +20,12 @@ public:
       for (auto append : entry.getOps<AppendOp>()) {
         if (getStreamedAppend(append.getSource())) {
           auto state = append.getTiles().getDefiningOp<StateOp>();
-          appendsOf[state.getNameAttr()].push_back(append);
+          appendedTo[state.getNameAttr()].push_back(append.getSource());
         }
+      }
+      for (auto append : entry.getOps<AppendColumnsOp>()) {
+        auto state = append.getTiles().getDefiningOp<StateOp>();
+        appendedTo[state.getNameAttr()].push_back(append.getSource());
       }
     }
   }
@@ -220,11 +224,11 @@ private:
     return success();
   }
 
-  /// Slices of constants that maps read while they append to the state `name`.
+  /// Slices of constants and maps that are read while rows go to the state `name`.
   SliceSet getAppendConflicts(StringAttr name) {
     SliceSet slices;
-    for (AppendOp append : appendsOf.lookup(name)) {
-      for (int64_t slice : buffers.getConflicts(append.getSource(), kBothSides)) {
+    for (Value rows : appendedTo.lookup(name)) {
+      for (int64_t slice : buffers.getConflicts(rows, kBothSides)) {
         slices.insert(slice);
       }
     }
@@ -275,8 +279,8 @@ private:
   const Target &target;
   WordAllocator &words;
   const Reserves &reserves;
-  llvm::DenseMap<Attribute, StateOp> states;                  ///< by name
-  llvm::DenseMap<Attribute, SmallVector<AppendOp>> appendsOf; ///< streamed, by state
+  llvm::DenseMap<Attribute, StateOp> states;                ///< by name
+  llvm::DenseMap<Attribute, SmallVector<Value>> appendedTo; ///< rows, by state
   /// Stripes by weights, columns of a tile and the side that has to have them.
   llvm::DenseMap<std::pair<std::pair<Attribute, int64_t>, int>, DenseI64ArrayAttr> stripesOf;
   llvm::DenseMap<Operation *, int64_t> firstPlane; ///< by the map that reads the sums

@@ -100,6 +100,8 @@ LogicalResult Lowering::run() {
       result = lowerGatherRows(gather);
     } else if (auto append = dyn_cast<mlir::lpu::AppendOp>(op)) {
       result = lowerAppend(append);
+    } else if (auto columns = dyn_cast<mlir::lpu::AppendColumnsOp>(op)) {
+      result = lowerAppendColumns(columns);
     } else if (!isa<mlir::lpu::LoadInputOp, mlir::lpu::StoreOutputOp, mlir::lpu::StateOp,
                     mlir::lpu::IntegerInputOp, mlir::lpu::DeriveOp,
                     mlir::lpu::ConstantRowsOp, mlir::lpu::TableOp, mlir::lpu::RowsOp,

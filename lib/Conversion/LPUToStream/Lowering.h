@@ -158,6 +158,7 @@ private:
                                      llvm::ArrayRef<mlir::lpu::TableWindow> windows,
                                      const mlir::lpu::BytePlacement &to);
   mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
+  mlir::LogicalResult lowerAppendColumns(mlir::lpu::AppendColumnsOp op);
 
 public:
   mlir::func::FuncOp entry;
@@ -194,6 +195,9 @@ llvm::SmallVector<mlir::lpu::Stripe> getStripes(mlir::lpu::ContractOp op);
 /// The number of `table` among the module's, added where it is new. Lanes past
 /// its end stay.
 int64_t getTable(mlir::ModuleOp module, llvm::ArrayRef<int64_t> table, const Target &target);
+
+/// Moves every superlane `distance` superlanes on, round the vector's end.
+llvm::SmallVector<int64_t> getSuperlaneRotation(int64_t distance, const Target &target);
 
 /// Copies of `buffer` in SRAM, from the operation that makes it.
 llvm::SmallVector<mlir::lpu::Placement> getPlacements(mlir::Value buffer);

@@ -58,7 +58,9 @@ public:
         result = contract.getTiles() ? success() : emitWeights(contract);
       } else if (isa<mlir::lpu::PermuteOp, mlir::lpu::GatherRowsOp>(op)) {
         emitComputed(op, op.getResult(0));
-        emitLaneTable(op);
+        emitLaneTables(&op);
+      } else if (isa<mlir::lpu::AppendColumnsOp>(op)) {
+        emitLaneTables(&op);
       } else if (auto integers = dyn_cast<mlir::lpu::IntegerInputOp>(op)) {
         result = emitIntegers(integers);
       } else if (auto derived = dyn_cast<mlir::lpu::DeriveOp>(op)) {
@@ -113,10 +115,16 @@ private:
   }
 
   /// Entries share the tables of the SXM, too.
-  void emitLaneTable(Operation &op) {
+  void emitLaneTables(Operation *op) {
     auto permute = dyn_cast<mlir::lpu::PermuteOp>(op);
     if (permute && permute.getTable().size() <= target.lanes()) {
-      getTable(op.getParentOfType<ModuleOp>(), permute.getTable(), target);
+      getTable(op->getParentOfType<ModuleOp>(), permute.getTable(), target);
+    }
+    if (auto append = dyn_cast<mlir::lpu::AppendColumnsOp>(op)) {
+      for (int64_t distance = 0; distance < append.getFrom().getType().getRows(); ++distance) {
+        getTable(op->getParentOfType<ModuleOp>(), getSuperlaneRotation(distance, target),
+                 target);
+      }
     }
   }
 

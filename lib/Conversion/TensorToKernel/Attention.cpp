@@ -191,6 +191,10 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
   int64_t vectors = isKey ? (positions - 1) / lanes + 1 : features / width;
   int64_t words = groups * vectors;
   IndexExpr word = p % kGroup * words + (isKey ? p / lanes * groups : p / kGroup);
+  if (isKey && count * groups > lanes) {
+    appendColumns(b, rows, *position, state, groups);
+    return success();
+  }
   if (isKey) {
     // Every superlane gets every group of 16 features; the one of the position
     // takes them.
@@ -215,6 +219,37 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
   Value at = derive(b, "value positions", word, {count, lanes}, Format::I32);
   AppendOp::create(b, rows, at, state);
   return success();
+}
+
+// As many moves a vector as lanes, whatever the number of rows. Positions a whole turn of the
+// lanes apart would meet in a word, and rows before the first of a slice count down to -15.
+void EntryConverter::appendColumns(ImplicitLocOpBuilder &b, Value rows, const IndexExpr &start,
+                                   Value state, int64_t groups) {
+  auto type = cast<BufferType>(rows.getType());
+  int64_t lanes = getTarget()->lanes(), superlanes = lanes / kGroup, most = lanes - kGroup;
+  int64_t vectors = type.getVectors(lanes);
+  int64_t vectorGroups = (type.getWidth() ? type.getWidth() : lanes) / kGroup;
+  IndexExpr superlane = IndexExpr::lane() / kGroup;
+  for (int64_t first = 0; first < type.getRows(); first += most) {
+    int64_t count = std::min(most, type.getRows() - first);
+    Value some = takeRows(b, rows, first, count);
+    IndexExpr begin = start + first;
+    IndexExpr meets = (superlane + IndexExpr::row()) % superlanes;
+    IndexExpr row = (meets * kGroup - begin) % lanes;
+    IndexExpr counted = select(row < most + 1, row, row - lanes) + kGroup;
+    Value from = derive(b, "key rows", counted * vectors, {superlanes, lanes}, Format::I32);
+    IndexExpr slice = IndexExpr::row() % kGroup, distance = IndexExpr::row() / kGroup;
+    IndexExpr taken = (superlane * kGroup + slice - begin) % lanes;
+    IndexExpr group = (superlane - distance) % superlanes;
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      int64_t before = vector * vectorGroups, left = std::min(vectorGroups, groups - before);
+      IndexExpr word = (begin + taken) / lanes * groups + before + group;
+      IndexExpr isTaken = (taken < count) * (group < left);
+      Value to = derive(b, "key words", select(isTaken, word, -1),
+                        {superlanes * kGroup, lanes}, Format::I32);
+      AppendColumnsOp::create(b, some, from, to, state, uint64_t(vector));
+    }
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -92,6 +92,10 @@ private:
   /// How many rows to compute at once of `rows` that need so many vectors each.
   static int64_t getBlockRows(int64_t rows, int64_t vectors);
   mlir::Value takeRows(Builder &b, mlir::Value source, int64_t first, int64_t count);
+  /// Writes `rows` into the transposed tiles `state` of `groups` groups of features, the first
+  /// at position `start`.
+  void appendColumns(Builder &b, mlir::Value rows, const IndexExpr &start, mlir::Value state,
+                     int64_t groups);
   mlir::LogicalResult loadInteger(Builder &b, mlir::BlockArgument argument);
 
   /// Element `index` of a tensor of integers that the host knows.
