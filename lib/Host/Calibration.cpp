@@ -2,6 +2,7 @@
 
 #include "lpu/Host/Calibration.h"
 #include "LPU/IR/LPUDialect.h"
+#include "LPU/IR/LPUTensorOps.h"
 #include "lpu/Host/Host.h"
 #include <cstring>
 
@@ -417,8 +418,10 @@ LogicalResult calibrate(ModuleOp module, const CalibrationOptions &options) {
   forEachKey(module, observations, [&](const Key &key, Operation *op) {
     // Zeros alone say nothing about the range.
     if (llvm::any_of(merged[key], [](float value) { return value > 0; })) {
-      op->setAttr(mlir::lpu::LPUDialect::kInputMaxAttr,
-                  DenseF32ArrayAttr::get(module.getContext(), merged[key]));
+      StringRef name = isa<mlir::lpu::CacheUpdateOp>(op)
+                           ? mlir::lpu::LPUDialect::kColumnMaxAttr
+                           : mlir::lpu::LPUDialect::kInputMaxAttr;
+      op->setAttr(name, DenseF32ArrayAttr::get(module.getContext(), merged[key]));
     }
   });
   return success();

@@ -218,36 +218,49 @@ absl::Status Program::Implementation::check(const std::vector<NpyArray> &arrays)
 /// Whether calibration wants the range of what `op` reads.
 static bool isObserved(Operation *op) {
   return isa<linalg::MatmulOp, mlir::lpu::RmsNormOp, mlir::lpu::LayerNormOp,
-             mlir::lpu::AttentionOp>(op);
+             mlir::lpu::AttentionOp, mlir::lpu::CacheUpdateOp>(op);
 }
 
+/// Merges the largest |x| of each column of `values` into `largest`; integers order as the
+/// magnitudes do, and NaN comes last.
+static void observeColumns(const float *values, size_t count, MutableArrayRef<float> largest) {
+  for (size_t i = 0; i < count; i += largest.size()) {
+    for (size_t c = 0; c < largest.size(); ++c) {
+      uint32_t magnitude, known;
+      std::memcpy(&magnitude, values + i + c, sizeof magnitude);
+      std::memcpy(&known, &largest[c], sizeof known);
+      magnitude = std::max(known, magnitude & 0x7fffffffu);
+      std::memcpy(&largest[c], &magnitude, sizeof magnitude);
+    }
+  }
+}
+
+// Of a cache the rows count, column by column; of others whole operands.
 absl::Status Program::Implementation::observe(const Call &call, ArrayRef<const uint8_t *> memory,
                                               Observations &observations) const {
+  constexpr size_t kRows = 1;
+  bool isCache = isa<mlir::lpu::CacheUpdateOp>(call.op);
   std::vector<float> &largest = observations[originals.lookup(call.op)];
-  largest.resize(call.operands.size(), 0);
+  largest.resize(isCache ? 0 : call.operands.size(), 0);
   for (auto [index, operand] : llvm::enumerate(call.operands)) {
-    if (operand < 0 || !plan.buffers[size_t(operand)].type.getElementType().isF32() ||
+    if (operand < 0 || (isCache && index != kRows) ||
+        !plan.buffers[size_t(operand)].type.getElementType().isF32() ||
         constants[size_t(operand)].data) {
       continue;
     }
+    RankedTensorType type = plan.buffers[size_t(operand)].type;
     const auto *values = reinterpret_cast<const float *>(memory[size_t(operand)]);
-    // Integers order as the magnitudes do, and NaN comes last.
-    uint32_t bits = 0;
-    for (int64_t i = 0, e = plan.buffers[size_t(operand)].type.getNumElements(); i < e; ++i) {
-      uint32_t magnitude;
-      std::memcpy(&magnitude, values + i, sizeof magnitude);
-      bits = std::max(bits, magnitude & 0x7fffffffu);
-    }
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    if (!std::isfinite(value)) {
+    largest.resize(isCache ? size_t(type.getShape().back()) : largest.size(), 0);
+    MutableArrayRef<float> mine(largest);
+    mine = isCache ? mine : mine.slice(index, 1);
+    observeColumns(values, size_t(type.getNumElements()), mine);
+    if (!llvm::all_of(mine, [](float x) { return std::isfinite(x); })) {
       std::string text;
       llvm::raw_string_ostream(text)
           << call.op->getLoc() << " (" << call.op->getName() << "): operand " << index
           << " is not finite";
       return absl::OutOfRangeError(text);
     }
-    largest[index] = std::max(largest[index], value);
   }
   return absl::OkStatus();
 }

@@ -60,6 +60,12 @@ void addPassesTo(Level level, OpPassManager &manager,
   }
 }
 
+void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {
+  mlir::lpu::QuantizeCachesPassOptions caches;
+  caches.activationMax = options.kernels.activationMax;
+  manager.addPass(mlir::lpu::createQuantizeCachesPass(caches));
+}
+
 void addPlacementPasses(OpPassManager &manager) {
   manager.addPass(mlir::lpu::createPlaceBuffersPass());
   manager.addPass(createEmitMemoryPass());

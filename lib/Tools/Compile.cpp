@@ -59,8 +59,8 @@ cl::opt<std::string> activations("activations", cl::init("int8x3"),
 cl::opt<std::string> weights("weights", cl::init("int8"),
                              cl::desc("format of constant matrices: int8 or fp16; "
                                       "given alone, activations go with it"), cl::cat(category));
-cl::opt<std::string> kvFormat("kv", cl::init("fp16"), cl::desc("format of KV caches: fp16"),
-                              cl::cat(category));
+cl::opt<std::string> kvFormat("kv", cl::init("fp16"),
+                              cl::desc("format of KV caches: fp16 or int8"), cl::cat(category));
 cl::opt<float> activationMax("activation-max", cl::init(0),
                              cl::desc("largest |x| of activations that calibration "
                                       "did not see; given alone, nothing is run"),
@@ -80,8 +80,8 @@ cl::opt<bool> asJson("json", cl::desc("the report as JSON"), cl::cat(category));
 cl::opt<std::string> statsFile("stats", cl::desc("cycles, memory and compile time as JSON"),
                                cl::value_desc("FILE"), cl::cat(category));
 cl::opt<std::string> quantizedFile("emit-quantized-onnx",
-                                   cl::desc("the model with the compiler's int8 weights, for "
-                                            "onnxruntime as the reference"),
+                                   cl::desc("the model with the compiler's int8 weights and "
+                                            "caches, for onnxruntime as the reference"),
                                    cl::value_desc("FILE"), cl::cat(category));
 cl::opt<bool> noOutput("no-output", cl::desc("compile for the cycle counts alone"),
                        cl::cat(category));
@@ -166,11 +166,11 @@ int check(ModuleOp module) {
 }
 
 /// Whether the model can and should be run before number formats are chosen.
-bool wantsCalibration(ModuleOp module, bool beyondTensors) {
+bool wantsCalibration(ModuleOp module, bool needsRanges) {
   if (calibration.getNumOccurrences() > 0) {
     return true;
   }
-  return beyondTensors && activationMax == 0 &&
+  return needsRanges && activationMax == 0 &&
          llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
            return lpu::host::getDataInputs(entry).empty();
          });
@@ -206,12 +206,12 @@ int writeStatistics(const lpu::EntriesCompiler &compiler, lpu::Progress &progres
 }
 
 /// Writes the model with the weights of the compiled program, where that is wanted.
-int emitQuantized(const lpu::Int8Weights &int8Weights, lpu::Progress &progress) {
+int emitQuantized(const lpu::Int8Tensors &int8Tensors, lpu::Progress &progress) {
   if (quantizedFile.empty()) {
     return 0;
   }
   progress.stage("write " + quantizedFile);
-  llvm::Error error = lpu::writeQuantizedONNX(inputFile, int8Weights, quantizedFile);
+  llvm::Error error = lpu::writeQuantizedONNX(inputFile, int8Tensors, quantizedFile);
   return error ? fail("--emit-quantized-onnx: " + llvm::toString(std::move(error))) : 0;
 }
 
@@ -243,7 +243,7 @@ LogicalResult runPasses(ModuleOp module, TimingScope &timing, StringRef name,
 
 /// From the kernel level to a file.
 int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
-                  const lpu::Int8Weights &int8Weights, TimingScope &timing,
+                  const lpu::Int8Tensors &int8Tensors, TimingScope &timing,
                   lpu::Progress &progress) {
   progress.stage("place");
   if (failed(runPasses(module, timing, "place", lpu::addPlacementPasses))) {
@@ -263,7 +263,7 @@ int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
   if (failed(compiler.run(setUp, [&](double share) { progress.update(share); }))) {
     return 1;
   }
-  if (int failed = emitQuantized(int8Weights, progress)) {
+  if (int failed = emitQuantized(int8Tensors, progress)) {
     return failed;
   }
   if (!noOutput) {
@@ -350,10 +350,11 @@ std::optional<lpu::PipelineOptions> parseFormats() {
          ": the MXM multiplies int8 by int8 and fp16 by fp16");
     return std::nullopt;
   }
-  if (kvFormat != "fp16") {
-    fail("--kv: expected fp16, got " + kvFormat);
+  if (kvFormat != "fp16" && kvFormat != "int8") {
+    fail("--kv: expected fp16 or int8, got " + kvFormat);
     return std::nullopt;
   }
+  options.int8Caches = kvFormat == "int8";
   options.int8Weights = !isHalf;
   using lpu::scheduling::Effort;
   auto chosen = llvm::StringSwitch<std::optional<Effort>>(effort)
@@ -369,6 +370,28 @@ std::optional<lpu::PipelineOptions> parseFormats() {
   options.kernels.limbs = *limbs;
   options.kernels.activationMax = activationMax;
   return options;
+}
+
+/// What the tensor level wants beside its passes: ranges, caches in the format that is
+/// asked for, and what of the model is in int8 then.
+int finishTensors(ModuleOp module, const lpu::PipelineOptions &options, bool beyondTensors,
+                  lpu::Int8Tensors &int8Tensors, TimingScope &timing, lpu::Progress &progress) {
+  if (wantsCalibration(module, beyondTensors || options.int8Caches) &&
+      calibrate(module, progress) != 0) {
+    return 1;
+  }
+  auto addPasses = [&](PassManager &manager) { lpu::addCachePasses(manager, options); };
+  if (options.int8Caches && failed(runPasses(module, timing, "caches", addPasses))) {
+    return 1;
+  }
+  if (!quantizedFile.empty()) {
+    auto found = lpu::findInt8Tensors(module);
+    if (!found) {
+      return fail("--emit-quantized-onnx: " + llvm::toString(found.takeError()));
+    }
+    int8Tensors = std::move(*found);
+  }
+  return 0;
 }
 
 int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) {
@@ -436,7 +459,7 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (needsTarget) {
     (*module)->setAttr("lpu.target", StringAttr::get(&context, targetName));
   }
-  lpu::Int8Weights int8Weights;
+  lpu::Int8Tensors int8Tensors;
   for (lpu::Level level : {lpu::Level::Tensor, lpu::Level::Kernel, lpu::Level::Stream,
                            lpu::Level::ISA}) {
     if (level > last.value_or(lpu::Level::Kernel)) {
@@ -447,23 +470,16 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     if (failed(runPasses(*module, timing, lpu::getLevelName(level), addPasses))) {
       return 1;
     }
-    if (level == lpu::Level::Tensor && !quantizedFile.empty()) {
-      auto found = lpu::findInt8Weights(*module);
-      if (!found) {
-        return fail("--emit-quantized-onnx: " + llvm::toString(found.takeError()));
-      }
-      int8Weights = std::move(*found);
-    }
     bool beyondTensors = !last || *last > lpu::Level::Tensor;
-    if (level == lpu::Level::Tensor && wantsCalibration(*module, beyondTensors) &&
-        calibrate(*module, progress) != 0) {
+    if (level == lpu::Level::Tensor &&
+        finishTensors(*module, *options, beyondTensors, int8Tensors, timing, progress) != 0) {
       return 1;
     }
   }
   if (!last) {
-    return compileBinary(*module, *options, int8Weights, timing, progress);
+    return compileBinary(*module, *options, int8Tensors, timing, progress);
   }
-  int failed = emitQuantized(int8Weights, progress);
+  int failed = emitQuantized(int8Tensors, progress);
   return failed ? failed : writeModule(*module);
 }
 

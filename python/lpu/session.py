@@ -30,6 +30,7 @@ DEMO_ENTRIES = [Entry("prefill", 128, 128, 3), Entry("extend", 128, 1024, 3), En
                 Entry("decode1024", 1, 1024)]
 
 
+CACHE_TYPES = {"tensor(float)": np.float32, "tensor(int8)": np.int8}
 INTEGER_INPUTS = {"input_ids", "position_ids", "write_indices", "nonpad_kv_seqlen", "logits_index"}
 
 
@@ -66,9 +67,10 @@ class OnnxSession:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._ort = onnxruntime
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        shapes = {value.name: value.shape for value in self._session.get_inputs()}
-        self._caches = {name: [1, *shape[1:]] for name, shape in shapes.items() if "_cache." in name}
-        self.max_seq = next(iter(self._caches.values()))[1]
+        # As the model has them: fp32, or int8 that it quantises and dequantises itself.
+        self._caches = {value.name: np.zeros([1, *value.shape[1:]], CACHE_TYPES[value.type])
+                        for value in self._session.get_inputs() if "_cache." in value.name}
+        self.max_seq = next(iter(self._caches.values())).shape[1]
         self.entries = entries or [replace(entry, max_kv=min(entry.max_kv, self.max_seq)) for entry in DEMO_ENTRIES]
         for entry in self.entries:
             if entry.max_kv > self.max_seq:
@@ -77,8 +79,7 @@ class OnnxSession:
         self.reset()
 
     def reset(self) -> None:
-        self._state = {name: self._ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
-                       for name, shape in self._caches.items()}
+        self._state = {name: self._ort.OrtValue.ortvalue_from_numpy(zeros.copy()) for name, zeros in self._caches.items()}
 
     def run(self, entry: Entry, inputs: dict[str, np.ndarray]) -> np.ndarray:
         feeds = {name: self._ort.OrtValue.ortvalue_from_numpy(values) for name, values in inputs.items()}

@@ -16,6 +16,20 @@ func.func @gather(%table: tensor<8x4xi8>, %scale: tensor<8xf32>, %i: tensor<2xi6
 
 // -----
 
+// Divided, saturated, rounded to even.
+// CHECK-LABEL: func.func @quantize
+// CHECK: arith.divf
+// CHECK: arith.maximumf
+// CHECK: arith.minimumf
+// CHECK: math.roundeven
+// CHECK: arith.fptosi
+func.func @quantize(%x: tensor<2x4xf32>, %s: tensor<4xf32>) -> tensor<2x4xi8> {
+  %q = lpu.quantize %x scale %s {axis = 1 : i64} : (tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xi8>
+  return %q : tensor<2x4xi8>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @cache
 // CHECK: scf.for
 // CHECK: scf.for

@@ -88,7 +88,7 @@ public:
     }
     for (Value output : body.getTerminator()->getOperands()) {
       if (auto at = times.find(output); at != times.end()) {
-        bound = std::max(bound, settle(at->second).full + costs.store(isState(output) ? 2 : 4));
+        bound = std::max(bound, settle(at->second).full + costs.store(getStoredBytes(output)));
       }
     }
     bound = std::max(bound, getEntryBound());
@@ -115,7 +115,11 @@ public:
 
 private:
   bool isComputed(Value value) const { return computed.contains(value); }
-  bool isState(Value value) { return value.getDefiningOp<CacheUpdateOp>() != nullptr; }
+  /// Bytes of a stored element: caches are kept in fp16, or as the int8 that they are.
+  int64_t getStoredBytes(Value value) const {
+    bool isState = value.getDefiningOp<CacheUpdateOp>() != nullptr;
+    return !isState ? 4 : getElementTypeOrSelf(value.getType()).isInteger(8) ? 1 : 2;
+  }
   /// Whether a run can name any row of a computed table: indices are an input.
   bool mayReadAll(GatherOp op) {
     auto indices = dyn_cast<BlockArgument>(getRoot(op.getIndices()));
@@ -171,9 +175,9 @@ private:
     int64_t tail = getTail(op);
     if (isa<func::ReturnOp>(op)) {
       for (Value output : op->getOperands()) {
-        addTail(output, costs.store(isState(output) ? 2 : 4));
+        addTail(output, costs.store(getStoredBytes(output)));
       }
-    } else if (isReshape(op) || isa<RmsNormOp>(op)) {
+    } else if (isReshape(op) || isa<RmsNormOp, QuantizeOp, DequantizeOp>(op)) {
       addTail(op->getOperand(0), tail);
     } else if (isa<linalg::MatmulOp>(op)) {
       addTail(op->getOperand(0), costs.alu + costs.toPlane + getProductPass() + tail);
@@ -293,6 +297,8 @@ private:
                   getTail(op));
     } else if (auto gather = dyn_cast<GatherOp>(op)) {
       result = getGather(gather);
+    } else if (isa<QuantizeOp, DequantizeOp>(op)) {
+      result = settle(of(op->getOperand(0)));
     } else if (auto update = dyn_cast<CacheUpdateOp>(op)) {
       result = settle(of(update.getRows()));
     } else if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
@@ -431,6 +437,13 @@ private:
   /// From these to the sums of values, divided.
   int64_t getValueLatency() const { return costs.toPlane + costs.pass + costs.alu; }
 
+  /// The cheapest format for products with a cache, and its bytes an element: int8
+  /// caches could meet one limb of int8, where the target has that.
+  std::pair<StringRef, int64_t> getCacheFormat(Value cache) const {
+    bool isInt8 = getElementTypeOrSelf(getRoot(cache).getType()).isInteger(8);
+    return {isInt8 && costs.getMacWork("i8", 1) > 0 ? "i8" : "f16", isInt8 ? 1 : 2};
+  }
+
   Time getAttention(AttentionOp op) {
     AttentionShape shape = getShape(op);
     int64_t tail = getTail(op);
@@ -453,13 +466,16 @@ private:
     result.full = std::max({result.full, result.first, lastWeighted + costs.pass + costs.alu});
     result.factor = scored + costs.reduce(shape.positions) + costs.function;
     int64_t others = std::max<int64_t>(0, shape.positions - 1);
-    addProducts(arrival, costs.getMacWork("f16", shape.pairs * shape.heads * shape.headSize),
-                takeBytes(op.getKey(), others * shape.kvHeads * shape.headSize * 2),
+    auto [keyFormat, keyBytes] = getCacheFormat(op.getKey());
+    auto [valueFormat, valueBytes] = getCacheFormat(op.getValue());
+    addProducts(arrival, costs.getMacWork(keyFormat, shape.pairs * shape.heads * shape.headSize),
+                takeBytes(op.getKey(), others * shape.kvHeads * shape.headSize * keyBytes),
                 costs.pass + costs.function + getValueLatency() + tail);
-    addProducts(weighted, costs.getMacWork("f16", shape.pairs * shape.heads * shape.valueSize),
-                takeBytes(op.getValue(), others * shape.kvHeads * shape.valueSize * 2),
+    addProducts(weighted,
+                costs.getMacWork(valueFormat, shape.pairs * shape.heads * shape.valueSize),
+                takeBytes(op.getValue(), others * shape.kvHeads * shape.valueSize * valueBytes),
                 costs.pass + costs.alu + tail);
-    addSums(arrival, costs.getSumWork("f16", shape.pairs * shape.heads),
+    addSums(arrival, costs.getSumWork(keyFormat, shape.pairs * shape.heads),
             costs.function + getValueLatency() + tail);
     addElements(arrival + costs.pass, shape.pairs * shape.heads, getValueLatency() + tail);
     endPart(lastWeighted);

@@ -74,9 +74,10 @@ LogicalResult LPUDialect::verifyRegionResultAttribute(Operation *op, unsigned, u
 }
 
 LogicalResult LPUDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  if (attribute.getName() == kInputMaxAttr && !isa<DenseF32ArrayAttr>(attribute.getValue())) {
+  bool isRange = attribute.getName() == kInputMaxAttr || attribute.getName() == kColumnMaxAttr;
+  if (isRange && !isa<DenseF32ArrayAttr>(attribute.getValue())) {
     return op->emitOpError("expected ")
-           << kInputMaxAttr << " to be array<f32>, got " << attribute.getValue();
+           << attribute.getName() << " to be array<f32>, got " << attribute.getValue();
   }
   return success();
 }

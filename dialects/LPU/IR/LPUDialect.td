@@ -25,6 +25,8 @@ def LPU_Dialect : Dialect {
       layers by name (`lpu-bound-cycles`); an entry keeps them at the kernel level.
     - `lpu.input_max`, `array<f32>` on an operation: the largest |x| of each
       operand that is data, as calibration saw it; 0 where there is none.
+    - `lpu.column_max`, `array<f32>` on `lpu.cache_update`: the same of each column of
+      the rows.
   }];
   let useDefaultTypePrinterParser = 1;
   let hasOperationAttrVerify = 1;
@@ -35,6 +37,7 @@ def LPU_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kStateAttr = "lpu.state";
     static constexpr ::llvm::StringLiteral kMaxAttr = "lpu.max";
     static constexpr ::llvm::StringLiteral kInputMaxAttr = "lpu.input_max";
+    static constexpr ::llvm::StringLiteral kColumnMaxAttr = "lpu.column_max";
     static constexpr ::llvm::StringLiteral kLowerBoundAttr = "lpu.lower_bound";
     static constexpr ::llvm::StringLiteral kLayerBoundsAttr = "lpu.layer_bounds";
 

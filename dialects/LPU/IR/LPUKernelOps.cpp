@@ -37,6 +37,8 @@ unsigned mlir::lpu::getNumBytes(Format format) {
   case Format::F16:
   case Format::BF16:
     return 2;
+  case Format::U8:
+    return 1;
   default:
     return getNumLimbs(format);
   }
@@ -218,8 +220,9 @@ LogicalResult ContractOp::verify() {
   if (auto tiles = getTiles()) {
     k = tiles.getType().getRows();
     n = tiles.getType().getColumns();
-    if (tiles.getType().getFormat() != x.getFormat()) {
-      return emitOpError("expected tiles and activations of one format");
+    bool isWidened = isFloat && tiles.getType().getFormat() == Format::U8;
+    if (tiles.getType().getFormat() != x.getFormat() && !isWidened) {
+      return emitOpError("expected tiles and activations of one format, or u8 and f16");
     }
   } else {
     auto type = dyn_cast<RankedTensorType>(getWeightsAttr().getType());

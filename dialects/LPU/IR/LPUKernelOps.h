@@ -65,6 +65,10 @@ ContractShape getContractShape(ContractOp op, int64_t lanes);
 /// Whether all 16-row groups of the weights are the same word.
 bool isOneWord(ContractOp op, int64_t lanes);
 
+/// The high byte that makes an f16 of a byte b of u8 tiles, and what that is: offset + b.
+constexpr uint8_t kWideningByte = 0x64;
+constexpr int64_t kWideningOffset = 1024;
+
 /// The append that takes `buffer`, the result of a map that nothing else reads: its rows
 /// go from the VXM into the tiles and lie nowhere else. Null when there is none.
 AppendOp getStreamedAppend(Value buffer);
@@ -73,7 +77,8 @@ AppendOp getStreamedAppend(Value buffer);
 ConcatRowsOp getWhole(Value buffer);
 
 /// Where the tiles of one plane lie: in 16 slices a byte (low bytes first),
-/// consecutive words of each, wherever these begin.
+/// consecutive words of each, wherever these begin. Of widened tiles, the second 16
+/// have one word each.
 struct Stripe {
   int64_t plane;
   std::vector<BytePlacement> slices;

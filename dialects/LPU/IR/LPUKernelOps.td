@@ -26,7 +26,8 @@ def LPU_Format : I32EnumAttr<"Format", "number format of a buffer", [
     I32EnumAttrCase<"I8x3", 4, "i8x3">,
     I32EnumAttrCase<"I8x4", 5, "i8x4">,
     I32EnumAttrCase<"I32", 6, "i32">,
-    I32EnumAttrCase<"BF16", 7, "bf16">]> {
+    I32EnumAttrCase<"BF16", 7, "bf16">,
+    I32EnumAttrCase<"U8", 8, "u8">]> {
   let cppNamespace = "::mlir::lpu";
   let genSpecializedAttr = 0;
 }
@@ -94,6 +95,10 @@ def LPU_TilesType : LPU_KernelType<"Tiles", "tiles"> {
     slices a byte: word n * groups + g. Slice j holds row 16 g + j, or, where
     `transposed`, superlane s lane l of slice j holds row 16 g + l of column
     16 s + j: what the SXM's transposer turns into rows.
+
+    `u8` tiles are widened to f16 on their way to the MXM, at no cost: a constant high
+    byte makes 1024 + b of the byte b, exactly. The user of the sums takes the
+    offset off again.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
                         EnumParameter<LPU_Format>:$format,
@@ -223,6 +228,8 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
     number). A K chunk is what one vector of activations carries. A splat is one
     word, read again and again.
 
+    Tiles of u8 meet f16 activations as 1024 + u8.
+
     `split = g`: a vector of activations is g runs of lanes (the last one may be
     less), each a row by itself that meets its own K rows only: run t of a row of x,
     counted through its vectors, meets K rows t * lanes .. (t + 1) * lanes - 1 of
@@ -253,6 +260,10 @@ def LPU_ContractOp : LPU_KernelOp<"contract", [AttrSizedOperandSegments]> {
 
 def LPU_StateOp : LPU_KernelOp<"state"> {
   let summary = "tiles that keep their values from run to run, zero at load";
+  let description = [{
+    The stripe that `placement` names has 16 slices a byte of an element. Behind those of
+    u8 tiles come 16 with the word of high bytes that widens them.
+  }];
   let arguments = (ins StrAttr:$name, OptionalAttr<DenseI64ArrayAttr>:$placement);
   let results = (outs LPU_TilesType:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";
@@ -359,8 +370,9 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
     takes, one with one column every column, one of a single vector at
     least as wide as the result's every vector. A result of format
     `i8xN` is rint(y * scale), saturated to N balanced limbs and counted, with
-    the scale in `scales`; `f16` is rounded to nearest even, beyond its range
-    saturated and counted, unless that is meant: `uncounted`. `unguarded`: whoever made
+    the scale in `scales`; `u8` is rint(y), saturated to 0 .. 255; `f16` is rounded to
+    nearest even. Both are counted where they saturate, unless that is meant or cannot
+    be: `uncounted`. `unguarded`: whoever made
     the map knows that its results are in range in unused lanes, too; else
     `lpu-guard-lanes` sees to it.
   }];
@@ -375,6 +387,13 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
     functional-type($inputs, $results) $body
   }];
   let hasVerifier = 1;
+}
+
+def LPU_RoundOp : LPU_KernelOp<"round", [Pure]> {
+  let summary = "rint(x), saturated to least .. most and counted, in a map";
+  let arguments = (ins F32:$x, I64Attr:$least, I64Attr:$most);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$x `to` $least `,` $most attr-dict";
 }
 
 def LPU_YieldOp : LPU_KernelOp<"yield", [Pure, Terminator,

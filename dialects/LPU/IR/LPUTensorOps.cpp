@@ -69,6 +69,30 @@ LogicalResult WeightOp::verify() {
   return success();
 }
 
+LogicalResult QuantizeOp::verify() {
+  RankedTensorType source = typeOf(getSource()), scale = typeOf(getScale());
+  if (!mayEqual(source.getShape(), typeOf(getResult()).getShape()) ||
+      source.getElementType() != scale.getElementType()) {
+    return emitOpError("expected a result of the source's shape and scales of its element type, "
+                       "got ")
+           << source << ", " << scale << " and " << getResult().getType();
+  }
+  SmallVector<int64_t> expected;
+  if (getAxis()) {
+    if (failed(verifyAxis(*this, *getAxis(), source))) {
+      return failure();
+    }
+    expected.push_back(source.getDimSize(*getAxis()));
+  } else if (scale.getRank() == 1) {
+    expected.push_back(1);
+  }
+  if (!mayEqual(scale.getShape(), expected)) {
+    return emitOpError("expected scales of ")
+           << RankedTensorType::get(expected, scale.getElementType()) << ", got " << scale;
+  }
+  return success();
+}
+
 LogicalResult DequantizeOp::verify() {
   RankedTensorType source = typeOf(getSource()), scale = typeOf(getScale());
   RankedTensorType result = typeOf(getResult());

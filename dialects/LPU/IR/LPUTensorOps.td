@@ -50,6 +50,24 @@ def LPU_WeightOp : LPU_TensorOp<"weight"> {
   let hasVerifier = 1;
 }
 
+def LPU_QuantizeOp : LPU_TensorOp<"quantize"> {
+  let summary = "real numbers as int8 times scales";
+  let description = [{
+    result = rint(source / scale), halves to even, saturated to -128 .. 127. With
+    `axis`, scale has one value for each index of that axis, without it has one.
+
+    - (C1) source and result have one shape, scale the source's element type.
+    - (C2) scale's shape is as said above.
+  }];
+  let arguments = (ins LPU_FloatTensor:$source, LPU_FloatTensor:$scale,
+                       OptionalAttr<I64Attr>:$axis);
+  let results = (outs RankedTensorOf<[I8]>:$result);
+  let assemblyFormat = [{
+    $source `scale` $scale attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasVerifier = 1;
+}
+
 def LPU_DequantizeOp : LPU_TensorOp<"dequantize"> {
   let summary = "integers times scales";
   let description = [{

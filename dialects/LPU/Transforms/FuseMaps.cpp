@@ -32,7 +32,13 @@ unsigned countAlus(MapOp map, const ::lpu::Target &target) {
   Block &body = map.getBody().front();
   for (auto [value, type] :
        llvm::zip(body.getTerminator()->getOperands(), map.getResultTypes())) {
-    bool limbs = getNumLimbs(cast<BufferType>(type).getFormat()) != 0;
+    Format format = cast<BufferType>(type).getFormat();
+    bool limbs = getNumLimbs(format) != 0;
+    if (format == Format::U8) {
+      ++count;
+      wanted[value].insert(0);
+      continue;
+    }
     // The factor of a result in limbs may be part of a constant.
     bool isFolded = limbs && getFactorCarrier(map, value);
     count += !limbs ? 0 : isFolded ? 4 : 5;
@@ -52,9 +58,10 @@ unsigned countAlus(MapOp map, const ::lpu::Target &target) {
     int64_t latency = isa<math::Exp2Op, math::Log2Op, math::TanhOp, math::RsqrtOp>(op) ? slow
                       : isa<arith::DivFOp>(op)  ? slow + alu
                       : isa<math::SqrtOp>(op)   ? 2 * slow
+                      : isa<RoundOp>(op)        ? 2 * alu
                                                 : alu;
     const std::set<int64_t> &uses = wanted[op.getResult(0)];
-    count += unsigned(isa<arith::DivFOp, math::SqrtOp>(op) ? 2 : 1);
+    count += unsigned(isa<arith::DivFOp, math::SqrtOp, RoundOp>(op) ? 2 : 1);
     count += uses.empty() ? 0 : unsigned(uses.size() - 1);
     int64_t issue = (uses.empty() ? 0 : *uses.begin()) - latency;
     for (Value operand : op.getOperands()) {

@@ -99,6 +99,12 @@ Rest evaluate(Operation *op, ArrayRef<Rest> in) {
       .Case([&](math::TanhOp) { return Rest::known(std::tanh(a)); })
       .Case([&](math::SqrtOp) { return Rest::known(std::sqrt(a)); })
       .Case([&](math::RsqrtOp) { return Rest::known(1 / std::sqrt(a)); })
+      .Case([&](RoundOp round) {
+        float rounded = std::nearbyint(a);
+        bool isInRange = rounded >= float(int64_t(round.getLeast())) &&
+                         rounded <= float(int64_t(round.getMost()));
+        return isInRange ? Rest::known(rounded) : Rest::anything();
+      })
       .Default([](Operation *) { return Rest::anything(); });
 }
 
@@ -112,6 +118,9 @@ bool isInRange(Format format, float scale, float value) {
     }
     return std::fabs(std::nearbyint(double(value) * scale)) <= levels; // false for NaN
   }
+  if (format == Format::U8) {
+    return value >= -0.5f && value <= 255.5f;
+  }
   return format != Format::F16 || std::fabs(value) <= kLargestF16;
 }
 
@@ -122,6 +131,7 @@ struct GuardLanes : mlir::lpu::impl::GuardLanesPassBase<GuardLanes> {
       return signalPassFailure();
     }
     lanes = target->lanes();
+    superlane = target->lanesPerSuperlane();
     rests.clear();
     for (Operation &op : getOperation().getBody().front()) {
       if (auto map = dyn_cast<MapOp>(op)) {
@@ -147,9 +157,14 @@ private:
     }
     if (auto sums = dyn_cast<AccType>(type)) {
       // Columns of zeros, or of tiles where nothing but zeros was appended; positions
-      // beyond those in use have keys.
+      // beyond those in use have keys. Widened tiles have no zeros: there superlanes that
+      // are not driven are.
       auto tiles = cast<ContractOp>(op).getTiles();
       bool isZero = sums.getColumns() != 1 && !(tiles && tiles.getType().getTransposed());
+      if (tiles && tiles.getType().getFormat() == Format::U8) {
+        isZero &= sums.getWidth() > 0 && sums.getWidth() % superlane == 0 &&
+                  sums.getColumns() % sums.getWidth() == 0;
+      }
       return isZero ? Rest::known(0) : Rest::finite();
     }
     if (isa<LoadInputOp, ConstantRowsOp, TableOp>(op)) {
@@ -213,7 +228,7 @@ private:
       Rest rest = inner.lookup(yielded);
       Format format = cast<BufferType>(result.getType()).getFormat();
       bool isRight = rest.isKnown() && isInRange(format, map.getScales()[r], rest.value) &&
-                     (rest.isZero() || !isAppended(result));
+                     (rest.isZero() || format == Format::U8 || !isAppended(result));
       if (format == Format::F32 || isRight || map.getUnguarded()) {
         bool isRounded = format != Format::F32 && !rest.isZero();
         rests.insert({result, isRounded ? Rest::finite() : rest});
@@ -250,7 +265,7 @@ private:
     yield->setOperand(r, result);
   }
 
-  int64_t lanes = 0;
+  int64_t lanes = 0, superlane = 0;
   llvm::DenseMap<Value, Rest> rests;
 };
 

@@ -183,8 +183,9 @@ private:
     }
     if (DenseI64ArrayAttr placement = op.getPlacementAttr()) {
       for (const Stripe &stripe : decodeStripes(placement)) {
-        for (const BytePlacement &byte : stripe.slices) {
-          mark(States, byte, count);
+        size_t data = 16 * getNumBytes(type.getFormat());
+        for (auto [j, byte] : llvm::enumerate(stripe.slices)) {
+          mark(j < data ? States : Weights, byte, j < data ? count : 1);
         }
       }
     }

@@ -67,6 +67,32 @@ def PlaceBuffersPass : Pass<"lpu-place-buffers", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 
+def QuantizeCachesPass : Pass<"lpu-quantize-caches", "::mlir::ModuleOp"> {
+  let summary = "keep KV caches in int8";
+  let description = [{
+    Input: entries at tensor level. Output: a f32 cache of keys or values that an entry
+    gets, updates and gives back is int8, with one static scale for each column: rows are
+    quantised on their way in, and attention reads dequantised ones. Caches of one
+    name have one scale in all entries.
+
+    The range of a column is `headroom` times what calibration saw (`lpu.column_max`),
+    else `activation-max`. Where rotary embedding makes the rows, the columns of a pair
+    have one range, the length of both, for a position turns one into the other.
+
+    ```mlir
+    %rows = lpu.quantize %new scale %s {axis = 2 : i64} : ... -> tensor<1x1x64xi8>
+    %next = lpu.cache_update %rows into %cache at %position axis 1 : ... -> tensor<1x32x64xi8>
+    %keys = lpu.dequantize %next scale %s {axis = 2 : i64} : ... -> tensor<1x32x64xf32>
+    ```
+  }];
+  let options = [
+    Option<"activationMax", "activation-max", "float", "0",
+           "largest |x| of rows that calibration did not see">,
+    Option<"headroom", "headroom", "float", "1.125",
+           "range of a column / largest |x| that calibration saw">];
+  let dependentDialects = ["::mlir::lpu::LPUDialect", "::mlir::arith::ArithDialect"];
+}
+
 def QuantizeWeightsPass : Pass<"lpu-quantize-weights", "::mlir::func::FuncOp"> {
   let summary = "keep the constant matrices of products in int8";
   let description = [{

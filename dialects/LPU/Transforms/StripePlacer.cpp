@@ -36,7 +36,7 @@ public:
     for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
       entry.walk([&](Operation *op) {
         if (auto state = dyn_cast<StateOp>(op)) {
-          bool isWide = state.getResult().getType().getFormat() == Format::F16;
+          bool isWide = state.getResult().getType().getFormat() != Format::I8x1;
           order.push_back({{isWide, getWords(state, target)}, op});
         } else if (auto contract = dyn_cast<ContractOp>(op);
                    contract && !contract.getTiles()) {
@@ -207,21 +207,60 @@ private:
       op.setPlacementAttr(known->second.getPlacementAttr());
       return success();
     }
-    const auto *format = target.format(type.getFormat() == Format::F16 ? "f16" : "i8");
+    bool isWidened = type.getFormat() == Format::U8;
+    const char *name = isWidened || type.getFormat() == Format::F16 ? "f16" : "i8";
+    const auto *format = target.format(name);
     if (!format) {
-      return op.emitOpError("target ")
-             << target.name() << " has no " << stringifyFormat(type.getFormat()) << " format";
+      return op.emitOpError("target ") << target.name() << " has no " << name << " format";
     }
     int64_t count = getWords(op, target);
+    size_t width = format->streams() / (isWidened ? 2 : 1);
     std::optional<Stripe> stripe =
-        findStripe(target.innerPlane(buffers.getSide(op.getNameAttr())), count,
-                   format->streams(), SliceSet(), getAppendConflicts(op.getNameAttr()));
-    if (!stripe) {
+        findStripe(target.innerPlane(buffers.getSide(op.getNameAttr())), count, width,
+                   SliceSet(), getAppendConflicts(op.getNameAttr()));
+    if (!stripe || (isWidened && !addWideningWords(*stripe))) {
       return buffers.emitDoesNotFit(op, "state of " + Twine(count) + " words in " +
-                                            Twine(format->streams()) + " slices");
+                                            Twine(width) + " slices");
     }
     op.setPlacementAttr(encodeStripes(op.getContext(), {*stripe}));
     return success();
+  }
+
+  /// The words of high bytes for widened tiles, in as many slices beside those of `stripe`:
+  /// all tiles of a side share them, and load through all slices alike.
+  bool addWideningWords(Stripe &stripe) {
+    SliceSet taken;
+    for (const BytePlacement &at : stripe.slices) {
+      taken.insert(at.slice);
+    }
+    Side side = target.planeSide(unsigned(stripe.plane));
+    SmallVector<std::pair<int64_t, int64_t>> order; ///< tiles served, slice
+    for (int64_t i = target.slicesPerSide() - 1; i >= 0; --i) {
+      int64_t slice = target.slice(side, unsigned(i));
+      if (!taken.contains(slice)) {
+        order.push_back({wideningWords[slice].second, slice});
+      }
+    }
+    llvm::stable_sort(order, [](auto a, auto b) { return a.first < b.first; });
+    size_t missing = stripe.slices.size();
+    for (auto [served, slice] : order) {
+      auto &[at, tiles] = wideningWords[slice];
+      for (int64_t bank = 0; tiles == 0 && bank < int64_t(target.banks()); ++bank) {
+        if (words.fits(slice, bank, 1 + reserves.get(slice, bank))) {
+          at = {slice, bank, words.take(slice, bank, 1)};
+          tiles = 1;
+        }
+      }
+      if (missing > 0 && tiles > 0) {
+        stripe.slices.push_back(at);
+        ++tiles;
+        --missing;
+      }
+      if (missing == 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /// Slices of constants and maps that are read while rows go to the state `name`.
@@ -281,6 +320,8 @@ private:
   const Reserves &reserves;
   llvm::DenseMap<Attribute, StateOp> states;                ///< by name
   llvm::DenseMap<Attribute, SmallVector<Value>> appendedTo; ///< rows, by state
+  /// By slice: where its word of high bytes lies, and how many tiles use it.
+  llvm::DenseMap<int64_t, std::pair<BytePlacement, int64_t>> wideningWords;
   /// Stripes by weights, columns of a tile and the side that has to have them.
   llvm::DenseMap<std::pair<std::pair<Attribute, int64_t>, int>, DenseI64ArrayAttr> stripesOf;
   llvm::DenseMap<Operation *, int64_t> firstPlane; ///< by the map that reads the sums

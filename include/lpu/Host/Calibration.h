@@ -49,8 +49,8 @@ struct CalibrationOptions {
 /// Inputs of `entry` that only the user can give.
 std::vector<std::string> getDataInputs(mlir::func::FuncOp entry);
 
-/// Runs the entries of `module`, at the tensor level, and sets `lpu.input_max` on
-/// what Program::run observes. Operations of one node have one range in all entries.
+/// Runs the entries of `module`, at the tensor level, and sets `lpu.input_max`, of caches
+/// `lpu.column_max`, on what Program::run observes. Operations of one node have one range in all entries.
 /// Errors are emitted.
 mlir::LogicalResult calibrate(mlir::ModuleOp module, const CalibrationOptions &options);
 

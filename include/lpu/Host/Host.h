@@ -25,7 +25,7 @@ struct Port {
 };
 
 /// Largest |x| of each operand of an operation; 0 for operands that are
-/// constants or not float.
+/// constants or not float. Of a cache update: of each column of its rows.
 using Observations = llvm::DenseMap<mlir::Operation *, std::vector<float>>;
 
 /// One entry, compiled. Its weights are mapped, not copied.
@@ -44,8 +44,8 @@ public:
 
   /// Outputs in order, from inputs in order. A cache that is updated and read
   /// no more is updated in the input's own memory. With `observations`, merges
-  /// the largest |x| of the operands of each linalg.matmul, norm and
-  /// lpu.attention of the entry that was compiled. Errors name the input, or
+  /// the largest |x| of the operands of each linalg.matmul, norm,
+  /// lpu.attention and lpu.cache_update of the entry that was compiled. Errors name the input, or
   /// the operation that met a value that is not finite.
   absl::StatusOr<std::vector<NpyArray>> run(std::vector<NpyArray> inputs,
                                             Observations *observations = nullptr);

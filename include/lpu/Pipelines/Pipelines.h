@@ -19,12 +19,16 @@ struct PipelineOptions {
   KernelOptions kernels;
   /// Constant matrices of products in int8, from the tensor level on.
   bool int8Weights = false;
+  /// KV caches in int8, from the tensor level on.
+  bool int8Caches = false;
   scheduling::Effort effort = scheduling::Effort::Standard;
 };
 /// Adds the passes that take a module from the level above to `level`; the
 /// module carries `lpu.target` from the kernel level on.
 void addPassesTo(Level level, mlir::OpPassManager &manager,
                  const PipelineOptions &options = {});
+/// For a module at the tensor level whose ranges are known: its caches in int8.
+void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 /// The way from the kernel level to the isa level in two parts, of which the second takes
 /// one entry at a time: a module at kernel level -> the same with its buffers placed and
 /// its words of SRAM emitted; and a module of one such entry -> the isa level.

@@ -52,6 +52,7 @@ Value readElement(ImplicitLocOpBuilder &b, Value tensor, ValueRange indices);
 Value toIndex(ImplicitLocOpBuilder &b, Value integer);
 
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::DequantizeOp op);
+Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::QuantizeOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::GatherOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::CacheUpdateOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::RmsNormOp op);

@@ -25,14 +25,14 @@ LogicalResult check(Operation *op) {
 }
 
 bool isComposite(Operation *op) {
-  return isa<DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp, SoftmaxOp, RotaryOp,
-             AttentionOp>(op);
+  return isa<QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp, SoftmaxOp,
+             RotaryOp, AttentionOp>(op);
 }
 
 Value decomposeOne(ImplicitLocOpBuilder &b, Operation *op) {
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case<DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp, SoftmaxOp, RotaryOp,
-            AttentionOp>(
+      .Case<QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp, SoftmaxOp,
+            RotaryOp, AttentionOp>(
           [&](auto composite) { return ::lpu::linalg_lowering::decompose(b, composite); });
 }
 

@@ -1,4 +1,4 @@
-//===- Rows.cpp - Dequantisation, gathers, caches -------------------------===//
+//===- Rows.cpp - Quantisation, gathers, caches ---------------------------===//
 
 #include "Decompose.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -83,6 +83,24 @@ Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::DequantizeOp op) {
                  {}, [&](ImplicitLocOpBuilder &inner, ValueRange in) {
                    return dequantizeElement(inner, op, in[0], in[1],
                                             op.getZeroPoint() ? in[2] : Value());
+                 });
+}
+
+// Saturated before it is rounded: the bounds are integers.
+Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::QuantizeOp op) {
+  RankedTensorType type = op.getResult().getType();
+  SmallVector<int64_t> all = loopsWithout(type.getRank(), {}), scaleMap;
+  if (typeOf(op.getScale()).getRank() == 1) {
+    scaleMap.push_back(op.getAxis() ? int64_t(*op.getAxis()) : -1);
+  }
+  return generic(b, unsigned(type.getRank()), {op.getSource(), op.getScale()},
+                 empty(b, type.getShape(), type.getElementType()), {all, scaleMap, all}, {},
+                 [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                   Value x = arith::DivFOp::create(inner, in[0], in[1]);
+                   x = arith::MaximumFOp::create(inner, x, floatConstant(inner, -128));
+                   x = arith::MinimumFOp::create(inner, x, floatConstant(inner, 127));
+                   x = math::RoundEvenOp::create(inner, x);
+                   return arith::FPToSIOp::create(inner, inner.getI8Type(), x);
                  });
 }
 

@@ -31,14 +31,17 @@ void Lowering::emitTileLoad(ContractOp op, const Stripe &stripe, unsigned plane,
   int64_t latency = target.latencies().transpose();
   int64_t arrival = transposed ? -latency - std::abs(int64_t(turn) - int64_t(column)) : 0;
   int64_t step = isOneWord(op, target.lanes()) ? 0 : 1, cycle = 0;
+  bool isWidened = op.getTiles() && op.getTiles().getType().getFormat() == Format::U8;
   std::string queue = target.queueName({UnitKind::MxmWeights, uint16_t(plane)});
   for (const LoadRun &run : runs) {
     Repeated repeated{run.count, 1, 1, 0};
     SmallVector<Value> rows;
-    for (const auto &at : stripe.slices) {
+    for (auto [j, at] : llvm::enumerate(stripe.slices)) {
+      bool isOne = isWidened && int64_t(j) >= kGroupRows; // the word of high bytes
       rows.push_back(chain.readFor(transposed ? turn : column, cycle + arrival,
-                                   unsigned(at.slice), at.bank, at.first + run.word,
-                                   repeated, {{"r_addr", {0, step}}}));
+                                   unsigned(at.slice), at.bank,
+                                   at.first + (isOne ? 0 : run.word), repeated,
+                                   {{"r_addr", {0, isOne ? 0 : step}}}));
     }
     auto dir = cast<mlir::stream::FlowType>(rows.front().getType()).getDirection();
     Value bundle;

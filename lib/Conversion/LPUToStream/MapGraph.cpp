@@ -97,6 +97,12 @@ private:
       values[inner.getResult(0)] = node("rcp", node("rsqrt", in));
       return success();
     }
+    if (auto round = dyn_cast<mlir::lpu::RoundOp>(inner)) {
+      Operand integer = node("f2i", in);
+      setBounds(int64_t(round.getLeast()), int64_t(round.getMost()), name.str());
+      values[round.getResult()] = node("i2f", integer);
+      return success();
+    }
     if (auto compare = dyn_cast<arith::CmpFOp>(inner)) {
       return addComparison(compare, in);
     }
@@ -139,6 +145,15 @@ private:
     return success();
   }
 
+  /// Saturates the last node, counted by `counter` where it has a name.
+  void setBounds(int64_t least, int64_t most, std::string counter) {
+    nodes.back().bounds = {{least, most}};
+    if (!counter.empty()) {
+      counters.push_back(std::move(counter));
+      nodes.back().counter = unsigned(counters.size());
+    }
+  }
+
   std::string getCounterName(unsigned r) {
     return (name + (op.getNumResults() > 1 ? "#" + Twine(r) : Twine())).str();
   }
@@ -150,6 +165,11 @@ private:
     bool isStreamed = bool(mlir::lpu::getStreamedAppend(op.getResult(r)));
     unsigned copies = isStreamed ? 1 : unsigned(getPlacements(op.getResult(r)).size());
     unsigned limbs = mlir::lpu::getNumLimbs(type.getFormat());
+    if (type.getFormat() == mlir::lpu::Format::U8) {
+      node("f2i", value);
+      setBounds(0, 0xff, op.getUncounted() ? "" : getCounterName(r));
+      return driveCopies(r, copies);
+    }
     if (limbs == 0) {
       // The value's own operation drives when nothing else drives with it.
       if (value.kind != Operand::Kind::Node || nodes[value.index].drives) {
@@ -168,28 +188,30 @@ private:
       }
       return;
     }
-    counters.push_back(getCounterName(r));
     float factor = op.getScales()[r];
     Operand scaled = factor == 1 ? value : node("mul", {value, immediate(factor)});
     Operand rounded = node("f2i", scaled);
     int64_t half = repeatByte(limbs, 0x80);
-    nodes.back().bounds = {{limbs == 4 ? INT32_MIN : -half, repeatByte(limbs, 0x7f)}};
-    nodes.back().counter = unsigned(counters.size());
+    setBounds(limbs == 4 ? INT32_MIN : -half, repeatByte(limbs, 0x7f), getCounterName(r));
     if (limbs == 1) {
-      MapNode last = nodes.back();
-      nodes.back().drives = {{r, 0}};
-      for (unsigned copy = 1; copy < copies; ++copy) {
-        last.drives = {{r, copy}};
-        last.counter = 0; // the same lanes would count twice
-        nodes.push_back(last);
-      }
-      return;
+      return driveCopies(r, copies);
     }
     // Balanced limbs: the bytes of (y + 0x80..80) ^ 0x80..80.
     Operand shifted = node("add", {rounded, integer(half)});
     for (unsigned copy = 0; copy < copies; ++copy) {
       node("xor", {shifted, integer(half)});
       nodes.back().drives = {{r, copy}};
+    }
+  }
+
+  /// The last node, an integer, drives result `r`: once a copy.
+  void driveCopies(unsigned r, unsigned copies) {
+    MapNode last = nodes.back();
+    last.counter = 0; // the same lanes would count twice
+    nodes.back().drives = {{r, 0}};
+    for (unsigned copy = 1; copy < copies; ++copy) {
+      last.drives = {{r, copy}};
+      nodes.push_back(last);
     }
   }
 

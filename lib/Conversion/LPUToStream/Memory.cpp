@@ -278,8 +278,14 @@ private:
     int64_t words = divideCeil(type.getRows(), 16) *
                     divideCeil(type.getColumns(),
                                type.getWidth() ? type.getWidth() : target.lanes());
+    size_t data = 16 * mlir::lpu::getNumBytes(type.getFormat());
     for (const auto &stripe : mlir::lpu::decodeStripes(op.getPlacementAttr())) {
-      for (const auto &at : stripe.slices) {
+      for (const auto &at : ArrayRef(stripe.slices).drop_front(data)) {
+        emitImage(*op, at, 1, [](MutableArrayRef<char> bytes) {
+          llvm::fill(bytes, char(mlir::lpu::kWideningByte));
+        });
+      }
+      for (const auto &at : ArrayRef(stripe.slices).take_front(data)) {
         if (!written.insert({at.slice, at.bank, at.first}).second) {
           continue; // shared
         }

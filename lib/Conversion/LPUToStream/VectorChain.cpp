@@ -35,6 +35,7 @@ static StringRef getDriveType(Format format) {
   case Format::F16:
     return "f16";
   case Format::I8x1:
+  case Format::U8:
     return "i8";
   case Format::I8x2:
     return "i16";
@@ -189,17 +190,18 @@ LogicalResult VectorChain::append(mlir::lpu::AppendOp append, Value flow, int64_
   int64_t last = first + (rows.outer - 1) * steps[0] + (rows.inner - 1) * steps[1];
   Value at = readWords(*map, from->first, cycle, {from->outerStep, from->innerStep});
   StringRef dir = stringifyDirection(cast<FlowType>(at.getType()).getDirection());
-  for (auto [j, byte] : llvm::enumerate(stripe.slices)) {
+  auto data = ArrayRef(stripe.slices).take_front(16 * mlir::lpu::getNumBytes(tiles.getFormat()));
+  for (auto [j, byte] : llvm::enumerate(data)) {
     Fields fields = chain.fields();
     fields.set("w", "mapped").set("w_bank", byte.bank).set("w_addr", byte.first + first);
     fields.set("w_dir", dir).set("w_map_dir", dir);
     // Slice j has the words of every 16th position; the window leaves out what the
     // steps add last.
     fields.set("w_lo", int64_t(j) % 16 * words).set("w_len", words - last);
-    Value data = chain.part(flow, int64_t(j) / 16);
+    Value part = chain.part(flow, int64_t(j) / 16);
     unsigned to = target.sliceColumn(unsigned(byte.slice));
     chain.issue("mem", target.queueName({UnitKind::Mem, uint16_t(byte.slice)}),
-                cycle + std::abs(int64_t(to) - int64_t(vxm())), fields, {data, at}, {}, each(),
+                cycle + std::abs(int64_t(to) - int64_t(vxm())), fields, {part, at}, {}, each(),
                 {{"w_addr", steps}});
   }
   return success();

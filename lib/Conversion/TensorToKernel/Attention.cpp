@@ -2,7 +2,7 @@
 //
 // Keys lie transposed, features by positions, so that one vector of scores has
 // a head's positions in its lanes; values lie straight. Both are weights of the
-// MXM in f16. docs/Rationale/Attention.md has the reasons.
+// MXM in f16, of int8 caches too (Int8Caches.cpp). docs/Rationale/Attention.md has the reasons.
 //
 //===----------------------------------------------------------------------===//
 
@@ -159,10 +159,18 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
                           "updated along its positions; others are not supported yet");
   }
   bool isKey = false, isValue = false;
+  SmallVector<Value> cached{op.getResult()}; // as it is, and as the reals it stands for
   for (Operation *user : op.getResult().getUsers()) {
-    auto attention = dyn_cast<AttentionOp>(user);
-    isKey |= attention && attention.getKey() == op.getResult();
-    isValue |= attention && attention.getValue() == op.getResult();
+    if (isa<DequantizeOp>(user)) {
+      cached.push_back(user->getResult(0));
+    }
+  }
+  for (Value value : cached) {
+    for (Operation *user : value.getUsers()) {
+      auto attention = dyn_cast<AttentionOp>(user);
+      isKey |= attention && attention.getKey() == value;
+      isValue |= attention && attention.getValue() == value;
+    }
   }
   if (isKey == isValue) {
     return op.emitOpError("expected a cache of either keys or values of attention");
@@ -173,15 +181,25 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
   if (width % kGroup != 0 || features % kGroup != 0) {
     return op.emitOpError("expected head sizes that are multiples of ") << kGroup;
   }
+  bool isInt8 = type.getElementType().isInteger(8);
+  Format format = isInt8 ? Format::U8 : Format::F16;
   auto tilesType =
-      isKey ? TilesType::get(b.getContext(), features, positions, Format::F16, 0, true)
-            : TilesType::get(b.getContext(), positions, features, Format::F16, width, false);
+      isKey ? TilesType::get(b.getContext(), features, positions, format, 0, true)
+            : TilesType::get(b.getContext(), positions, features, format, width, false);
   Value state = StateOp::create(b, tilesType, getInputName(argument.getArgNumber()),
                                 DenseI64ArrayAttr());
-  values[op.getResult()] = state;
+  for (Value value : cached) {
+    values[value] = state;
+  }
   int64_t count = rowsType.getDimSize(1);
-  Value rows = map(b, values.lookup(op.getRows()),
-                   buffer({count, features}, Format::F16, width), 1.0f, getFirst);
+  FailureOr<Value> stored =
+      isInt8 ? quantizeRows(b, op.getRows(), isKey ? Format::F16 : format)
+             : map(b, values.lookup(op.getRows()), buffer({count, features}, format, width), 1.0f,
+                   getFirst);
+  if (failed(stored)) {
+    return failure();
+  }
+  Value rows = *stored;
   FailureOr<IndexExpr> position = getElement(op.getPositions(), 0, op);
   if (failed(position)) {
     return failure();
@@ -212,7 +230,8 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     Value spread = ContractOp::create(b, sums({count * groups, lanes}, Format::F16), rows,
                                       Value(), Value(), weights, width / kGroup, 0,
                                       DenseI64ArrayAttr());
-    Value all = map(b, spread, buffer({count * groups, lanes}, Format::F16), 1.0f, getFirst);
+    Value all = map(b, spread, buffer({count * groups, lanes}, format), 1.0f, getFirst);
+    all.getDefiningOp<MapOp>().setUncounted(isInt8); // in range already
     AppendOp::create(b, all, at, state);
     return success();
   }
@@ -336,8 +355,23 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   positions = std::min(positions, all);
 
   int64_t width = layout.getQuery().width;
-  Value query = map(b, values.lookup(op.getQuery()), buffer({rows, columns}, Format::F16, width),
-                    1.0f, getFirst);
+  FailureOr<std::vector<float>> keyScales = getCacheScales(op.getKey());
+  FailureOr<std::vector<float>> valueScales = getCacheScales(op.getValue());
+  if (failed(keyScales) || failed(valueScales)) {
+    return failure();
+  }
+  BufferType queryBuffer = buffer({rows, columns}, Format::F16, width);
+  float unit = 1;
+  Value query = values.lookup(op.getQuery()), offsets, resultScales;
+  if (keyScales->empty()) {
+    query = map(b, query, queryBuffer, 1.0f, getFirst);
+  } else {
+    query = scaleQuery(b, query, queryBuffer, *keyScales, layout, unit);
+    offsets = sumScoreOffsets(b, query, layout);
+  }
+  if (!valueScales->empty()) {
+    resultScales = makeValueScales(b, *valueScales, valueLayout);
+  }
   IndexExpr length = op.getCausal() ? int64_t(op.getPastLength()) + rows : all;
   if (op.getKvLength()) {
     FailureOr<IndexExpr> given = getElement(op.getKvLength(), 0, op);
@@ -364,7 +398,9 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   for (int64_t first = 0; first < rows; first += step) {
     int64_t count = std::min(step, rows - first);
     Value visible = isShared ? mask : takeRows(b, mask, first, count);
-    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}});
+    Value mine = offsets ? takeRows(b, offsets, first * heads, count * heads) : Value();
+    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}, mine, unit,
+                      resultScales});
   }
   for (size_t k = 0; k < blocks.size() + 2; ++k) {
     if (k < blocks.size()) {
@@ -414,7 +450,7 @@ void EntryConverter::scoreRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
       b, sums({count, positions}, Format::F16), rows.query, Value(), values.lookup(op.getKey()),
       ElementsAttr(), getQueryLayout(op, getTarget()->lanes()).queriesPerVector, 0,
       DenseI64ArrayAttr());
-  float scale = op.getScale().convertToFloat();
+  float scale = op.getScale().convertToFloat() * rows.unit;
   float softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0;
   constexpr double kLog2E = 1.4426950408889634;
   auto getLogits = [&](ImplicitLocOpBuilder &inner, Value score, Value hidden) -> Value {
@@ -429,9 +465,17 @@ void EntryConverter::scoreRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
   SmallVector<Type> types(size_t(bound.windows), buffer({count, positions}, Format::F16));
   types.push_back(buffer({count, positions}, Format::F32));
   SmallVector<float> scales(types.size(), 1.0f);
+  SmallVector<Value> inputs{scores, rows.mask};
+  if (rows.offsets) {
+    inputs.push_back(rows.offsets);
+  }
   ValueRange results = map(
-      b, {scores, rows.mask}, types, scales, [&](ImplicitLocOpBuilder &inner, ValueRange in) {
-        Value x = getLogits(inner, in[0], in[1]);
+      b, inputs, types, scales, [&](ImplicitLocOpBuilder &inner, ValueRange in) {
+        Value score = in[0];
+        if (rows.offsets) {
+          score = arith::AddFOp::create(inner, score, in[2]);
+        }
+        Value x = getLogits(inner, score, in[1]);
         Value shrunk = floatConstant(inner, 1 / bound.shrink);
         SmallVector<Value> results;
         for (int64_t window = 0; window < bound.windows; ++window) {
@@ -503,12 +547,21 @@ void EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionR
       ContractOp::create(b, type, rows.weights, Value(), values.lookup(op.getValue()),
                          ElementsAttr(), 0, layout.headsPerVector, DenseI64ArrayAttr());
   Value total = sumPositions(b, rows.weights, type, lanes, layout.headsPerVector);
-  rows.result = map(b, {products, total}, buffer(extent, Format::F32, layout.getWidth()), 1.0f,
-                    [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+  SmallVector<Value> inputs{products, total};
+  if (rows.valueScales) {
+    inputs.push_back(rows.valueScales);
+  }
+  rows.result = map(b, inputs, buffer(extent, Format::F32, layout.getWidth()), 1.0f,
+                    [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
                       // Where all is hidden, and in unused lanes, 0 / tiny = 0.
                       Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
                       Value some = arith::MaximumFOp::create(inner, in[1], tiny);
                       Value inverse = arith::DivFOp::create(inner, one, some);
-                      return arith::MulFOp::create(inner, in[0], inverse);
+                      if (!rows.valueScales) {
+                        return arith::MulFOp::create(inner, in[0], inverse);
+                      }
+                      Value sum = removeValueOffset(inner, in[0], in[1]);
+                      Value mean = arith::MulFOp::create(inner, sum, inverse);
+                      return arith::MulFOp::create(inner, mean, in[2]);
                     });
 }

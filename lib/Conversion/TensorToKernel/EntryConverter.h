@@ -85,10 +85,31 @@ private:
     mlir::Value query, mask;
     llvm::SmallVector<mlir::Value> windows; ///< exp2 of scores, to bound the largest
     mlir::Value logits, weights, result;
+    // Of caches in int8: what to add to the sums of a row, what a score's unit stands
+    // for, and the scales of the result's columns.
+    mlir::Value offsets;
+    float unit = 1;
+    mlir::Value valueScales;
   };
   void scoreRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
   void weighRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
   void sumRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
+  /// The scales of a cache in int8, one a column; none where it is in f16.
+  mlir::FailureOr<std::vector<float>> getCacheScales(mlir::Value cache);
+  /// `rows`, quantised by the model, as bytes or as f16 that has their integers.
+  mlir::FailureOr<mlir::Value> quantizeRows(Builder &b, mlir::Value rows,
+                                            mlir::lpu::Format format);
+  /// The query times the scales of the keys that it meets, in units of the largest.
+  mlir::Value scaleQuery(Builder &b, mlir::Value query, mlir::lpu::BufferType type,
+                         llvm::ArrayRef<float> keyScales, const HeadLayout &heads,
+                         float &unit);
+  /// What widened keys add to the scores, negative, for each row and head.
+  mlir::Value sumScoreOffsets(Builder &b, mlir::Value query, const HeadLayout &heads);
+  /// The scales of the columns of attention's result.
+  mlir::Value makeValueScales(Builder &b, llvm::ArrayRef<float> scales,
+                              const HeadLayout &heads);
+  /// Products of widened values with weights whose sum is `total`, in a map.
+  static mlir::Value removeValueOffset(Builder &b, mlir::Value products, mlir::Value total);
   /// How many rows to compute at once of `rows` that need so many vectors each.
   static int64_t getBlockRows(int64_t rows, int64_t vectors);
   mlir::Value takeRows(Builder &b, mlir::Value source, int64_t first, int64_t count);

@@ -48,6 +48,8 @@ void Layouts::require(Value tensor, const Layout &layout) {
     if (getColumns(op->getOperand(0)) == getColumns(tensor)) {
       require(op->getOperand(0), layout);
     }
+  } else if (auto quantize = dyn_cast_or_null<QuantizeOp>(op)) {
+    require(quantize.getSource(), layout);
   } else if (auto rotary = dyn_cast_or_null<RotaryOp>(op)) {
     require(rotary.getInput(), layout);
   } else if (auto generic = dyn_cast_or_null<linalg::GenericOp>(op)) {
@@ -85,7 +87,9 @@ void Layouts::assign(func::FuncOp entry, int64_t lanes) {
     for (auto [cache, layout] :
          {std::pair{op.getKey(), heads.getKeyValue()},
           std::pair{op.getValue(), valueHeads.getKeyValue()}}) {
-      if (auto update = cache.getDefiningOp<CacheUpdateOp>()) {
+      auto reals = cache.getDefiningOp<DequantizeOp>();
+      Value stored = reals ? reals.getSource() : cache;
+      if (auto update = stored.getDefiningOp<CacheUpdateOp>()) {
         require(update.getRows(), layout);
       }
     }

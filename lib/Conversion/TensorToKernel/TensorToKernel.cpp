@@ -112,17 +112,17 @@ LogicalResult EntryConverter::loadInputs(ImplicitLocOpBuilder &b, Block &old) {
   for (BlockArgument argument : old.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     StringRef name = getInputName(argument.getArgNumber());
+    if (llvm::any_of(argument.getUsers(), [&](Operation *user) {
+          auto update = dyn_cast<CacheUpdateOp>(user);
+          return update && update.getCache() == argument;
+        })) {
+      continue; // a state, made where it is updated
+    }
     if (type && type.getElementType().isInteger() && type.hasStaticShape()) {
       if (failed(loadInteger(b, argument))) {
         return failure();
       }
       continue;
-    }
-    if (llvm::any_of(argument.getUsers(), [](Operation *user) {
-          auto update = dyn_cast<CacheUpdateOp>(user);
-          return update && isa<BlockArgument>(update.getCache());
-        })) {
-      continue; // a state, made where it is updated
     }
     if (!type || !type.getElementType().isF32() || !type.hasStaticShape()) {
       return entry.emitError("input '")
@@ -139,6 +139,11 @@ LogicalResult EntryConverter::convert(ImplicitLocOpBuilder &b, Operation *op) {
   if (isa<WeightOp, DequantizeOp, arith::ConstantOp, tensor::EmptyOp,
           linalg::FillOp>(op)) {
     return success(); // read where they are used
+  }
+  if (isa<QuantizeOp>(op) && llvm::all_of(op->getUsers(), [](Operation *user) {
+        return isa<CacheUpdateOp>(user);
+      })) {
+    return success(); // done where the rows go into the cache
   }
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
     return convertReshape(op);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LPU/IR/LPUDialect.h"
 #include "LPU/IR/LPUTensorOps.h"
 #include "ONNX/IR/WeightFiles.h"
 #include "Tensors.h"
@@ -11,6 +12,8 @@
 #include "lpu/Import/QuantizedONNX.h"
 #include "lpu/Support/AtomicFile.h"
 #include "lpu/Support/Quantization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <cstring>
@@ -35,8 +38,8 @@ llvm::Error toError(const absl::Status &status) {
 
 class QuantizedWriter {
 public:
-  QuantizedWriter(StringRef modelPath, const Int8Weights &weights, const std::string &path)
-      : modelPath(modelPath.str()), path(path), weights(weights),
+  QuantizedWriter(StringRef modelPath, const Int8Tensors &tensors, const std::string &path)
+      : modelPath(modelPath.str()), path(path), weights(tensors.weights), caches(tensors.caches),
         files(getFolder(modelPath).str()) {
     context.loadDialect<mlir::onnx::ONNXDialect>();
   }
@@ -58,8 +61,11 @@ public:
       }
     }
     for (::onnx::NodeProto &node : nodes) {
-      graph.add_node()->Swap(&node);
+      if (llvm::Error error = addNode(node)) {
+        return createStringError(modelPath + ": " + llvm::toString(std::move(error)));
+      }
     }
+    setCacheTypes(graph);
     // Up to version 3 of the format an initializer is an input as well.
     auto *inputs = graph.mutable_input();
     inputs->erase(std::remove_if(inputs->begin(), inputs->end(),
@@ -88,6 +94,10 @@ private:
       bool isDefault = opset.domain().empty() || opset.domain() == "ai.onnx";
       if (isDefault && opset.version() < 13 && !weights.empty()) {
         return createStringError("expected opset 13 or later, which has scales along an axis, got " +
+                                 Twine(opset.version()));
+      }
+      if (isDefault && opset.version() < 21 && !caches.empty()) {
+        return createStringError("expected opset 21 or later, which quantises to int8, got " +
                                  Twine(opset.version()));
       }
     }
@@ -210,11 +220,80 @@ private:
     *node.add_input() = add(tensor.name() + "_scale", TensorProto::FLOAT,
                             {shape[size_t(axis)]}, toBytes(quantized->scales));
     *node.add_output() = tensor.name();
-    ::onnx::AttributeProto &attr = *node.add_attribute();
-    attr.set_name("axis");
-    attr.set_type(::onnx::AttributeProto::INT);
-    attr.set_i(axis);
+    setInt(node, "axis", axis);
     return llvm::Error::success();
+  }
+
+  /// A node as it is, one that updates a cache between those that quantise its rows and
+  /// dequantise what it holds for other nodes.
+  llvm::Error addNode(::onnx::NodeProto &node) {
+    for (std::string &input : *node.mutable_input()) {
+      if (auto reals = realsOf.find(input); reals != realsOf.end()) {
+        input = reals->second;
+      }
+    }
+    auto cache = node.input_size() > 1 && node.op_type() == "TensorScatter"
+                     ? caches.find(node.input(0))
+                     : caches.end();
+    if (cache == caches.end() || !isFloatInput(cache->first)) {
+      model.mutable_graph()->add_node()->Swap(&node);
+      return llvm::Error::success();
+    }
+    const std::string rows = node.input(1), updated = node.output(0);
+    int64_t columns = int64_t(cache->second.size());
+    std::string scale =
+        add(cache->first + "_scale", TensorProto::FLOAT, {columns}, toBytes(cache->second));
+    std::string integers = getNewName(rows + "_int8");
+    ::onnx::NodeProto &quantize = addScaled("QuantizeLinear", rows, scale, integers);
+    setInt(quantize, "output_dtype", TensorProto::INT8);
+    node.set_input(1, integers);
+    model.mutable_graph()->add_node()->Swap(&node);
+    realsOf[updated] = getNewName(updated + "_dequantized");
+    addScaled("DequantizeLinear", updated, scale, realsOf[updated]);
+    integerCaches.insert({cache->first, updated});
+    return llvm::Error::success();
+  }
+
+  /// Not one that the model has in int8 already.
+  bool isFloatInput(const std::string &name) const {
+    return llvm::any_of(model.graph().input(), [&](const ::onnx::ValueInfoProto &input) {
+      return input.name() == name &&
+             input.type().tensor_type().elem_type() == TensorProto::FLOAT;
+    });
+  }
+
+  /// A node with a scale for each index of its input's last axis.
+  ::onnx::NodeProto &addScaled(const char *type, const std::string &input,
+                               const std::string &scale, const std::string &output) {
+    ::onnx::NodeProto &node = *model.mutable_graph()->add_node();
+    node.set_op_type(type);
+    node.set_name(getNewName(input + "_" + StringRef(type).drop_back(6).lower()));
+    *node.add_input() = input;
+    *node.add_input() = scale;
+    *node.add_output() = output;
+    setInt(node, "axis", -1);
+    return node;
+  }
+
+  static void setInt(::onnx::NodeProto &node, const char *name, int64_t value) {
+    ::onnx::AttributeProto &attr = *node.add_attribute();
+    attr.set_name(name);
+    attr.set_type(::onnx::AttributeProto::INT);
+    attr.set_i(value);
+  }
+
+  void setCacheTypes(::onnx::GraphProto &graph) {
+    std::set<std::string> names;
+    for (const auto &[cache, updated] : integerCaches) {
+      names.insert({cache, updated});
+    }
+    for (auto *values : {graph.mutable_input(), graph.mutable_output(), graph.mutable_value_info()}) {
+      for (::onnx::ValueInfoProto &value : *values) {
+        if (names.count(value.name())) {
+          value.mutable_type()->mutable_tensor_type()->set_elem_type(TensorProto::INT8);
+        }
+      }
+    }
   }
 
   template <typename T> static ArrayRef<char> toBytes(const std::vector<T> &values) {
@@ -277,19 +356,44 @@ private:
   }
 
   std::string modelPath, path;
-  const Int8Weights &weights;
+  const std::map<std::string, int64_t> &weights;
+  const std::map<std::string, std::vector<float>> &caches;
   MLIRContext context;
   mlir::onnx::WeightFiles files;
   ::onnx::ModelProto model;
   std::set<std::string> names; ///< of tensors and nodes
+  std::map<std::string, std::string> realsOf;       ///< of updated caches in int8
+  std::map<std::string, std::string> integerCaches; ///< updated ones, by name of the input
   std::optional<AtomicFile> data;
 };
 
 } // namespace
 
-llvm::Expected<Int8Weights> findInt8Weights(ModuleOp module) {
-  Int8Weights weights;
+/// Adds the caches of `entry` that int8 rows with constant scales go into.
+static void findInt8Caches(func::FuncOp entry, Int8Tensors &tensors) {
+  for (auto update : entry.getOps<mlir::lpu::CacheUpdateOp>()) {
+    auto argument = dyn_cast<BlockArgument>(update.getCache());
+    auto rows = update.getRows().getDefiningOp<mlir::lpu::QuantizeOp>();
+    DenseElementsAttr scales;
+    if (!argument || !rows || !matchPattern(rows.getScale(), m_Constant(&scales))) {
+      continue;
+    }
+    auto name = entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                   mlir::lpu::LPUDialect::kNameAttr);
+    if (name) {
+      auto values = scales.getValues<float>();
+      tensors.caches[name.str()] = {values.begin(), values.end()};
+    }
+  }
+}
+
+llvm::Expected<Int8Tensors> findInt8Tensors(ModuleOp module) {
+  Int8Tensors tensors;
+  std::map<std::string, int64_t> &weights = tensors.weights;
   std::string twice;
+  for (auto entry : module.getOps<func::FuncOp>()) {
+    findInt8Caches(entry, tensors);
+  }
   module.walk([&](mlir::lpu::WeightOp weight) {
     if (std::optional<uint64_t> axis = weight.getInt8Axis()) {
       auto [known, isNew] = weights.try_emplace(weight.getName().str(), int64_t(*axis));
@@ -300,12 +404,12 @@ llvm::Expected<Int8Weights> findInt8Weights(ModuleOp module) {
     return createStringError("initializer '" + twice + "': products take it as it is and "
                              "transposed: expected scales along one axis");
   }
-  return weights;
+  return tensors;
 }
 
-llvm::Error writeQuantizedONNX(StringRef model, const Int8Weights &weights,
+llvm::Error writeQuantizedONNX(StringRef model, const Int8Tensors &tensors,
                                const std::string &path) {
-  return QuantizedWriter(model, weights, path).run();
+  return QuantizedWriter(model, tensors, path).run();
 }
 
 } // namespace lpu

@@ -45,6 +45,7 @@ func.func @f(%x: tensor<1x4x64xf32>, %kc: tensor<1x16x32xf32> {lpu.name = "k", l
   %qb = lpu.weight "qb" dense<1.0> : tensor<2x4xf32> : tensor<2x4xf32>
   %d = lpu.dequantize %q scale %qs {axis = 1 : i64} : (tensor<8x4xi8>, tensor<4xf32>) -> tensor<8x4xf32>
   %b = lpu.dequantize %q scale %qb {axis = 0 : i64, block_size = 4 : i64} : (tensor<8x4xi8>, tensor<2x4xf32>) -> tensor<8x4xf32>
+  %i = lpu.quantize %x scale %s {axis = 2 : i64} : (tensor<1x4x64xf32>, tensor<64xf32>) -> tensor<1x4x64xi8>
   %g = lpu.gather %e[%p] axis 0 : (tensor<100x64xf32>, tensor<1xi64>) -> tensor<1x64xf32>
   %u = lpu.cache_update %rows into %kc at %p axis 1 circular : (tensor<1x16x32xf32>, tensor<1x4x32xf32>, tensor<1xi64>) -> tensor<1x16x32xf32>
   %r = lpu.rms_norm %x scale %s axis 2 epsilon 1.0e-05 : tensor<1x4x64xf32>, tensor<64xf32>
@@ -70,6 +71,19 @@ TEST(TensorOps, WeightErrors) {
   EXPECT_EQ(parseAndPrint(inFunction("", "%w = lpu.weight \"w\" dense<1.0> : tensor<2xf32> "
                                          "{int8_axis = 1 : i64} : tensor<2xf32>")),
             "'lpu.weight' op expected an axis below 1, got 1");
+}
+
+TEST(TensorOps, QuantizeErrors) {
+  auto quantize = [](const std::string &attributes, const std::string &types) {
+    return parseAndPrint(inFunction("%x: tensor<2x4xf32>, %s: tensor<4xf32>",
+                                    "%q = lpu.quantize %x scale %s " + attributes + " : " + types));
+  };
+  EXPECT_THAT(quantize("", "(tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xi8>"),
+              testing::HasSubstr("expected scales of 'tensor<1xf32>', got 'tensor<4xf32>'"));
+  EXPECT_THAT(quantize("{axis = 0 : i64}", "(tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xi8>"),
+              testing::HasSubstr("expected scales of 'tensor<2xf32>', got 'tensor<4xf32>'"));
+  EXPECT_THAT(quantize("{axis = 1 : i64}", "(tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x5xi8>"),
+              testing::HasSubstr("expected a result of the source's shape"));
 }
 
 TEST(TensorOps, GatherErrors) {
