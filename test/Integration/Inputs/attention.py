@@ -1,8 +1,9 @@
 """Writes one layer's attention at tensor level, a token at a time over caches.
 
-usage: attention.py HEADS KV_HEADS HEAD_SIZE POSITIONS STEPS OUT TARGET:
+usage: attention.py HEADS KV_HEADS HEAD_SIZE POSITIONS STEPS OUT TARGET [LARGEST]:
 OUT.mlir; for every step p OUT.{x,pos,at,len}p.npy and the expected OUT.yp.npy;
-OUT.arguments, those of lpu-run.
+OUT.arguments, those of lpu-run. With LARGEST, caches are expected in int8, with that
+range.
 """
 import sys
 import numpy as np
@@ -57,11 +58,16 @@ def rot(x, p):
     c, s = cos[p].astype(float), sin[p].astype(float)
     a, b = x[..., :D//2], x[..., D//2:]
     return np.concatenate([a*c-b*s, b*c+a*s], -1)
+def store(x):
+    if len(sys.argv) < 9:
+        return x
+    scale = float(sys.argv[8]) / 127
+    return np.clip(np.rint(x / scale), -128, 127) * scale
 for p in range(STEPS):
     x = rng.standard_normal((1, hid)).astype(np.float32)
     q = rot((x.astype(float) @ Wq).reshape(H, D), p)
-    kc[p] = rot((x.astype(float) @ Wk).reshape(G, D), p)
-    vc[p] = (x.astype(float) @ Wv).reshape(G, D)
+    kc[p] = store(rot((x.astype(float) @ Wk).reshape(G, D), p))
+    vc[p] = store((x.astype(float) @ Wv).reshape(G, D))
     o = np.zeros((H, D))
     for h in range(H):
         g = h // (H // G)

@@ -59,7 +59,7 @@ func.func @f(%x: tensor<1x4x64xf32>, %kc: tensor<1x16x32xf32> {lpu.name = "k", l
 
 TEST(TensorOps, RoundTrip) {
   std::string once = parseAndPrint(kEveryOp);
-  EXPECT_THAT(once, testing::HasSubstr("lpu.attention %arg0, %7, %7 mask %arg3 kv_length %arg2 "
+  EXPECT_THAT(once, testing::HasSubstr("lpu.attention %arg0, %8, %8 mask %arg3 kv_length %arg2 "
                                        "heads 4, 2 scale 2.500000e-01"));
   EXPECT_EQ(parseAndPrint(once), once);
 }
