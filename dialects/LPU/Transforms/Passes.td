@@ -76,8 +76,9 @@ def QuantizeCachesPass : Pass<"lpu-quantize-caches", "::mlir::ModuleOp"> {
     name have one scale in all entries.
 
     The range of a column is `headroom` times what calibration saw (`lpu.column_max`),
-    else `activation-max`. Where rotary embedding makes the rows, the columns of a pair
-    have one range, the length of both, for a position turns one into the other.
+    else `activation-max`; for values, the largest of a head's, for keys at least a third
+    of that. Where rotary embedding makes the rows, the columns of a pair have one
+    range, the length of both, for a position turns one into the other.
 
     ```mlir
     %rows = lpu.quantize %new scale %s {axis = 2 : i64} : ... -> tensor<1x1x64xi8>
@@ -88,7 +89,7 @@ def QuantizeCachesPass : Pass<"lpu-quantize-caches", "::mlir::ModuleOp"> {
   let options = [
     Option<"activationMax", "activation-max", "float", "0",
            "largest |x| of rows that calibration did not see">,
-    Option<"headroom", "headroom", "float", "1.125",
+    Option<"headroom", "headroom", "float", "1.5",
            "range of a column / largest |x| that calibration saw">];
   let dependentDialects = ["::mlir::lpu::LPUDialect", "::mlir::arith::ArithDialect"];
 }

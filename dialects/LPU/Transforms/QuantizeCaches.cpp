@@ -19,23 +19,29 @@ using namespace mlir::lpu;
 
 namespace {
 
+/// The attention that reads `cache`; null when there is none.
+AttentionOp getReader(Value cache) {
+  for (OpOperand &use : cache.getUses()) {
+    auto attention = dyn_cast<AttentionOp>(use.getOwner());
+    if (attention && (use.get() == attention.getKey() || use.get() == attention.getValue())) {
+      return attention;
+    }
+  }
+  return {};
+}
+
 /// A cache of attention that an entry gets, updates and gives back.
 bool isCache(CacheUpdateOp op) {
   auto argument = dyn_cast<BlockArgument>(op.getCache());
-  auto isKeyOrValue = [&](OpOperand &use) {
-    auto attention = dyn_cast<AttentionOp>(use.getOwner());
-    return attention && (use.get() == attention.getKey() || use.get() == attention.getValue());
-  };
-  return argument && argument.hasOneUse() &&
-         getElementTypeOrSelf(argument.getType()).isF32() &&
+  Value updated = op.getResult();
+  bool isReturned = llvm::any_of(
+      updated.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+  return argument && argument.hasOneUse() && isReturned && getReader(updated) &&
          isa<func::FuncOp>(argument.getOwner()->getParentOp()) &&
-         llvm::all_of(op.getResult().getUses(),
-                      [&](OpOperand &use) {
-                        return isa<func::ReturnOp>(use.getOwner()) || isKeyOrValue(use);
-                      }) &&
-         llvm::any_of(op.getResult().getUses(), isKeyOrValue) &&
-         llvm::any_of(op.getResult().getUses(),
-                      [](OpOperand &use) { return isa<func::ReturnOp>(use.getOwner()); });
+         getElementTypeOrSelf(argument.getType()).isF32() &&
+         llvm::all_of(updated.getUsers(), [](Operation *user) {
+           return isa<func::ReturnOp, AttentionOp>(user);
+         });
 }
 
 /// Both elements of a pair that rotates take each other's size at other positions.
@@ -114,13 +120,31 @@ private:
       return first.emitError("the range of its rows is not known: give "
                              "--calibration=FILE.npz or --activation-max=LARGEST");
     }
-    // A column that was hardly used may be, later.
-    constexpr float kLeastShare = 1.0f / 256;
+    raiseToHeads(first, largest);
     for (float &scale : largest) {
       scale = std::max(scale, most * kLeastShare) / 127;
     }
     return largest;
   }
+
+  /// A column that calibration saw little of may have more later: at least a share of the
+  /// largest of its head. Keys have columns of their own size, values do not.
+  static void raiseToHeads(CacheUpdateOp op, MutableArrayRef<float> largest) {
+    AttentionOp reader = getReader(op.getResult());
+    float share = reader.getKey() == op.getResult() ? kKeyShare : 1;
+    size_t size = largest.size() / reader.getKvHeads();
+    for (size_t first = 0; first < largest.size(); first += size) {
+      MutableArrayRef<float> head = largest.slice(first, size);
+      float least = share * *llvm::max_element(head);
+      for (float &column : head) {
+        column = std::max(column, least);
+      }
+    }
+  }
+
+  static constexpr float kKeyShare = 1.0f / 3;
+  /// Of the largest of all heads, for one of which nothing was seen.
+  static constexpr float kLeastShare = 1.0f / 256;
 
   static void quantize(CacheUpdateOp op, ArrayRef<float> scales) {
     ImplicitLocOpBuilder b(op.getLoc(), op);
