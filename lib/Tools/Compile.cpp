@@ -413,8 +413,8 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (last == lpu::Level::ONNX && !quantizedFile.empty()) {
     return fail("--emit-quantized-onnx: expected --compile-to=tensor or a later level, got onnx");
   }
-  if (options->kernels.isHalf() && !quantizedFile.empty()) {
-    return fail("--emit-quantized-onnx: expected --weights=int8, got fp16");
+  if (options->kernels.isHalf() && !options->int8Caches && !quantizedFile.empty()) {
+    return fail("--emit-quantized-onnx: expected --weights=int8 or --kv=int8, got fp16 for both");
   }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
   if (needsTarget && targetName.empty()) {

@@ -37,9 +37,8 @@ def compile_model(folder, checkpoint=SMALL, name="m", positions=POSITIONS, **opt
     model = folder / f"{name}.onnx"
     export_llama(random_checkpoint(checkpoint), model, positions, int8_weights=False)
     options = {"calibration": calibration_tokens(folder / "tokens.npz"), "target": "tsp1", "entry": ENTRIES, **options}
-    if not str(options.get("weights", "")).startswith("fp16"):
-        options["emit_quantized_onnx"] = folder / f"{name}.q.onnx"
-    lpu.compile(model, folder / f"{name}.lpu", dim={"batch": 1}, kv="int8", **options)
+    lpu.compile(model, folder / f"{name}.lpu", dim={"batch": 1}, kv="int8",
+                emit_quantized_onnx=folder / f"{name}.q.onnx", **options)
     return model, folder / f"{name}.lpu", folder / f"{name}.q.onnx"
 
 
@@ -66,7 +65,9 @@ def compare_steps(binary, model, least, steps=STEPS, seed=3):
 # Heads that share keys, that are as wide as a vector allows, vectors that are not full; two formats of products.
 SHAPES = [({"heads": 4, "kv_heads": 2, "head_size": 32}, {}), ({"heads": 6, "kv_heads": 3, "head_size": 64}, {}),
           ({"heads": 4, "kv_heads": 1, "head_size": 128, "bias": True}, {}),
-          ({"heads": 4, "kv_heads": 4, "head_size": 32}, {"activations": "int8x2"})]
+          ({"heads": 4, "kv_heads": 4, "head_size": 32}, {"activations": "int8x2"}),
+          ({"heads": 4, "kv_heads": 2, "head_size": 32, "hidden": 44}, {"weights": "fp16"}),
+          ({"heads": 4, "kv_heads": 2, "head_size": 16}, {"weights": "fp16", "target": "ft32"})]
 
 
 @pytest.mark.parametrize("sizes,formats", SHAPES, ids=str)
@@ -90,13 +91,6 @@ def test_int8_is_close_to_fp32_and_not_the_same(tmp_path):
     # The same weights, and caches in fp32: what int8 caches change can be seen, and is little.
     far, _ = compare_steps(binary, tmp_path / "half.q.onnx", 0.998)
     assert far < near
-
-
-def test_products_in_fp16(tmp_path):
-    """No model is emitted for fp16 weights; that of int8 ones is near, and has the same caches."""
-    _, _, emitted = compile_model(tmp_path)
-    compile_model(tmp_path, name="half", weights="fp16")
-    compare_steps(tmp_path / "half.lpu", emitted, 0.999)
 
 
 def test_caches_take_half_of_the_words(tmp_path):
@@ -160,7 +154,7 @@ def test_the_host_level_keeps_the_same_integers(tmp_path):
         got = run_on_host(emitted, {**inputs, **states}, names, tmp_path)
         for name in states:
             found, wanted = (results[f"updated_{name}"].astype(int) for results in (got, expected))
-            assert found.dtype == wanted.dtype and np.abs(found[:, :position + 1]).max() > 60, "the range is used"
+            assert found.dtype == wanted.dtype and np.abs(found[:, :position + 1]).max() > 30
             assert np.abs(found - wanted).max() <= 1 and (found != wanted).mean() < 1e-3
         assert cosine(got["logits"].ravel(), expected["logits"].ravel()) > 0.999999
         assert cosine(executor.run(entry, inputs), got["logits"].ravel()) > 0.9999
