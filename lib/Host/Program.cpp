@@ -241,7 +241,9 @@ absl::Status Program::Implementation::observe(const Call &call, ArrayRef<const u
   constexpr size_t kRows = 1;
   bool isCache = isa<mlir::lpu::CacheUpdateOp>(call.op);
   std::vector<float> &largest = observations[originals.lookup(call.op)];
-  largest.resize(isCache ? 0 : call.operands.size(), 0);
+  if (!isCache) {
+    largest.resize(call.operands.size(), 0);
+  }
   for (auto [index, operand] : llvm::enumerate(call.operands)) {
     if (operand < 0 || (isCache && index != kRows) ||
         !plan.buffers[size_t(operand)].type.getElementType().isF32() ||
