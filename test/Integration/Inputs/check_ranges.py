@@ -1,6 +1,6 @@
 """check_ranges.py tokens OUT.npz COUNT: tokens of a sequence, as a calibration file.
-check_ranges.py compare MODEL.onnx TOKENS.npz TENSOR.mlir: `lpu.input_max` of every product, norm and attention, in
-the order of the nodes, against onnxruntime fed token by token, from the start again when the caches are full."""
+check_ranges.py compare MODEL.onnx TOKENS.npz TENSOR.mlir: `lpu.input_max` of every product, norm and attention and
+`lpu.column_max` of every cache, in the order of the nodes, against onnxruntime fed token by token, from the start again when the caches are full."""
 import re
 import sys
 
@@ -18,7 +18,8 @@ path, tokens = sys.argv[2], np.load(sys.argv[3])["input_ids"]
 model = onnx.load(path)
 OBSERVED = {"MatMul": 1, "RMSNormalization": 1, "Attention": 3}
 observed = [list(node.input[: OBSERVED[node.op_type]]) for node in model.graph.node if node.op_type in OBSERVED]
-names = sorted({name for inputs in observed for name in inputs})
+appended = [node.input[1] for node in model.graph.node if node.op_type == "TensorScatter"]
+names = sorted({name for inputs in observed for name in inputs} | set(appended))
 known = {port.name for port in [*model.graph.output, *model.graph.input]}
 model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
 probed = path + ".probed.onnx"
@@ -33,6 +34,7 @@ empty = {
 capacity = next(iter(empty.values())).shape[1]
 outputs = [port.name for port in session.get_outputs()]
 largest = dict.fromkeys(names, 0.0)
+columns = dict.fromkeys(appended, 0.0)
 for index, token in enumerate(tokens[0]):
     position = index % capacity
     caches = empty if position == 0 else {name: results[f"updated_{name}"] for name in empty}
@@ -42,8 +44,12 @@ for index, token in enumerate(tokens[0]):
     results = dict(zip(outputs, session.run(None, feed)))
     for name in names:
         largest[name] = max(largest[name], float(np.abs(results[name]).max()))
-texts = re.findall(r"lpu.input_max = array<f32: ([^>]*)>", open(sys.argv[4]).read())
-got = [[float(value) for value in text.split(",")] for text in texts]
+    for name in appended:
+        columns[name] = np.maximum(columns[name], np.abs(results[name]).reshape(-1, results[name].shape[-1]).max(0))
+tensors = open(sys.argv[4]).read()
+got, caches = ([[float(value) for value in text.split(",")]
+                for text in re.findall(rf"lpu.{kind}_max = array<f32: ([^>]*)>", tensors)] for kind in ("input", "column"))
+np.testing.assert_allclose(caches, [columns[name] for name in appended], rtol=1e-5)
 assert len(got) == len(observed), (len(got), len(observed))
 for values, inputs in zip(got, observed):
     expected = [largest[name] for name in inputs]
