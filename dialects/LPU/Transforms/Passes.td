@@ -76,8 +76,7 @@ def QuantizeCachesPass : Pass<"lpu-quantize-caches", "::mlir::ModuleOp"> {
     name have one scale in all entries.
 
     The range of a column is `headroom` times what calibration saw (`lpu.column_max`),
-    else `activation-max`; for values, the largest of a head's, for keys at least a third
-    of that. Where rotary embedding makes the rows, the columns of a pair have one
+    else `activation-max`; at least a third of the largest of its head. Where rotary embedding makes the rows, the columns of a pair have one
     range, the length of both, for a position turns one into the other.
 
     ```mlir

@@ -128,21 +128,19 @@ private:
   }
 
   /// A column that calibration saw little of may have more later: at least a share of the
-  /// largest of its head. Keys have columns of their own size, values do not.
+  /// largest of its head.
   static void raiseToHeads(CacheUpdateOp op, MutableArrayRef<float> largest) {
-    AttentionOp reader = getReader(op.getResult());
-    float share = reader.getKey() == op.getResult() ? kKeyShare : 1;
-    size_t size = largest.size() / reader.getKvHeads();
+    size_t size = largest.size() / getReader(op.getResult()).getKvHeads();
     for (size_t first = 0; first < largest.size(); first += size) {
       MutableArrayRef<float> head = largest.slice(first, size);
-      float least = share * *llvm::max_element(head);
+      float least = kHeadShare * *llvm::max_element(head);
       for (float &column : head) {
         column = std::max(column, least);
       }
     }
   }
 
-  static constexpr float kKeyShare = 1.0f / 3;
+  static constexpr float kHeadShare = 1.0f / 3;
   /// Of the largest of all heads, for one of which nothing was seen.
   static constexpr float kLeastShare = 1.0f / 256;
 

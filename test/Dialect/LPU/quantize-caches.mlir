@@ -1,8 +1,8 @@
 // RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-quantize-caches{headroom=1})' | FileCheck %s
 
-// Both elements of a pair that rotates have the length of both: 5 of 3 and 4. Of a head, all
-// columns of values have the largest, those of keys at least a third. A head that
-// calibration saw nothing of has a share of the largest.
+// Both elements of a pair that rotates have the length of both: 5 of 3 and 4. A column has
+// at least a third of the largest of its head, and a head that calibration saw nothing of
+// a share of the largest of all.
 // CHECK-LABEL: func.func @decode
 // CHECK-SAME: %[[K:[a-z0-9_]+]]: tensor<1x8x4xi8> {lpu.name = "k"}, %[[V:[a-z0-9_]+]]: tensor<1x8x4xi8> {lpu.name = "v"}
 // CHECK-SAME: -> (tensor<1x1x4xf32>, tensor<1x8x4xi8>, tensor<1x8x4xi8>)
@@ -11,7 +11,7 @@
 // CHECK: %[[KR:[a-z0-9_]+]] = lpu.quantize %[[TURNED]] scale %[[KS]] {axis = 2 : i64} : (tensor<1x1x4xf32>, tensor<4xf32>) -> tensor<1x1x4xi8>
 // CHECK: %[[KN:[a-z0-9_]+]] = lpu.cache_update %[[KR]] into %[[K]] at %{{.*}} axis 1
 // CHECK: %[[KF:[a-z0-9_]+]] = lpu.dequantize %[[KN]] scale %[[KS]] {axis = 2 : i64} : (tensor<1x8x4xi8>, tensor<4xf32>) -> tensor<1x8x4xf32>
-// CHECK: %[[VS:[a-z0-9_]+]] = arith.constant dense<[2.000000e+00, 2.000000e+00, 7.812500e-03, 7.812500e-03]> : tensor<4xf32>
+// CHECK: %[[VS:[a-z0-9_]+]] = arith.constant dense<[1.000000e+00, 2.000000e+00, 7.812500e-03, 7.812500e-03]> : tensor<4xf32>
 // CHECK: %[[VN:[a-z0-9_]+]] = lpu.cache_update
 // CHECK: %[[VF:[a-z0-9_]+]] = lpu.dequantize %[[VN]] scale %[[VS]]
 // CHECK: %[[Y:[a-z0-9_]+]] = lpu.attention %{{.*}}, %[[KF]], %[[VF]]
@@ -28,7 +28,7 @@ func.func @decode(%x: tensor<1x1x4xf32>, %cos: tensor<1x1x2xf32>, %at: tensor<1x
 
 // Another entry with the same cache has the same scales: the largest of both.
 // CHECK-LABEL: func.func @extend
-// CHECK: arith.constant dense<[2.000000e+00, 2.000000e+00, 7.812500e-03, 7.812500e-03]> : tensor<4xf32>
+// CHECK: arith.constant dense<[1.000000e+00, 2.000000e+00, 7.812500e-03, 7.812500e-03]> : tensor<4xf32>
 // A cache that no attention reads stays as it is.
 // CHECK-LABEL: func.func @other
 // CHECK: lpu.cache_update {{.*}} -> tensor<1x8x4xf32>
