@@ -22,18 +22,14 @@ struct Stepped {
   }
 };
 
-enum class Access : uint8_t { None, Linear, Mapped };
-enum class StreamType : uint8_t { I8, I16, I32, F16, BF16, F32 };
-enum class OperandKind : uint8_t { None, Stream, Mesh, Immediate, Register };
-enum class Reset : uint8_t { Never, Always, Outer };
-enum class Drive : uint8_t { None, I8, I16, I32, F16, BF16, F32 };
-enum class MxmFormat : uint8_t { I8, F16 };
-enum class AccumulateMode : uint8_t { None, Set, Add };
-enum class AluOp : uint8_t {
-  Add, Sub, Mul, Fma, Min, Max, Abs, Neg, And, Or, Xor, Shl, Shr, CmpLt, CmpLe,
-  CmpEq, Select, F2I, I2F, F2H, FloorAdd, Exp2, Log2, Tanh, Rsqrt, Rcp, Copy,
-  Delay, Acc, AccMax,
-};
+using fields::Access;
+using fields::AluOp;
+using fields::Drive;
+using fields::MxmFormat;
+using fields::Reset;
+using fields::StreamType;
+using AccumulateMode = fields::Accumulate;
+using OperandKind = fields::Operand;
 
 struct StreamRef {
   Direction direction = Direction::East;

@@ -28,7 +28,7 @@ struct EnumRow {
 };
 
 constexpr EnumRow kEnums[] = {
-#define LPU_ENUM(Kind, Name, Value) {FieldKind::Kind, Name, Value},
+#define LPU_ENUM(Kind, Enumerator, Name, Value) {FieldKind::Kind, Name, Value},
 #include "lpu/ISA/Instructions.def"
 };
 

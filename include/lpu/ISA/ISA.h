@@ -38,19 +38,18 @@ enum class FieldKind : uint8_t {
   Unsigned,
   Signed,
   Float,
-  Direction,
-  Bool,
-  Access,
-  StreamType,
-  Operand,
-  AluOp,
-  Reset,
-  Drive,
-  MxmFormat,
-  Accumulate,
+#define LPU_ENUM_BEGIN(Kind) Kind,
+#include "lpu/ISA/Instructions.def"
 };
 
-enum class Direction : uint8_t { East = 0, West = 1 };
+/// The values of the fields that are enumerations.
+namespace fields {
+#define LPU_ENUM_BEGIN(Kind) enum class Kind : uint8_t {
+#define LPU_ENUM(Kind, Enumerator, Name, Value) Enumerator = Value,
+#define LPU_ENUM_END(Kind) };
+#include "lpu/ISA/Instructions.def"
+} // namespace fields
+using fields::Direction;
 
 /// One field of an instruction, as the table has it.
 struct FieldInfo {
