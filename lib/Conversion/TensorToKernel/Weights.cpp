@@ -9,22 +9,25 @@
 using namespace mlir;
 using namespace ::lpu::tensor_lowering;
 
-static FailureOr<std::vector<float>> readValues(Operation *op, Attribute value,
-                                                mlir::onnx::WeightFiles &files) {
-  if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(value)) {
+/// What `value`, a constant of `op`, holds; nothing where its elements are not of type T.
+template <typename T>
+static FailureOr<std::optional<std::vector<T>>>
+readElements(Operation *op, Attribute value, mlir::onnx::WeightFiles &files) {
+  if (auto reference = dyn_cast_or_null<mlir::onnx::WeightRefAttr>(value)) {
     auto bytes = files.getBytes(reference);
     if (!bytes) {
       return op->emitError(llvm::toString(bytes.takeError()));
     }
-    std::vector<float> values(bytes->size() / sizeof(float));
-    std::memcpy(values.data(), bytes->data(), values.size() * sizeof(float));
-    return values;
+    std::vector<T> values(bytes->size() / sizeof(T));
+    std::memcpy(values.data(), bytes->data(), values.size() * sizeof(T));
+    return std::optional(std::move(values));
   }
-  auto dense = dyn_cast<DenseElementsAttr>(value);
-  if (!dense || !dense.getElementType().isF32()) {
-    return op->emitError("expected f32 elements, got ") << value;
+  if (auto dense = dyn_cast_or_null<DenseElementsAttr>(value)) {
+    if (auto values = dense.tryGetValues<T>(); succeeded(values)) {
+      return std::optional(std::vector<T>(values->begin(), values->end()));
+    }
   }
-  return std::vector<float>(dense.value_begin<float>(), dense.value_end<float>());
+  return std::optional<std::vector<T>>();
 }
 
 /// What a constant holds; null when `value` is computed.
@@ -43,7 +46,15 @@ static FailureOr<std::vector<float>> readFloats(Value value, mlir::onnx::WeightF
   if (!cast<ShapedType>(value.getType()).getElementType().isF32()) {
     return op->emitError("expected f32 elements, got ") << value.getType();
   }
-  return readValues(op, getAttribute(value), files);
+  FailureOr<std::optional<std::vector<float>>> values =
+      readElements<float>(op, getAttribute(value), files);
+  if (failed(values)) {
+    return failure();
+  }
+  if (!*values) {
+    return op->emitError("expected f32 elements, got ") << getAttribute(value);
+  }
+  return std::move(**values);
 }
 
 /// A constant matrix or tensor in int8.
@@ -60,21 +71,36 @@ static FailureOr<::lpu::Int8Tensor> quantize(Value value, int64_t axis,
   return std::move(*tensor);
 }
 
+/// A constant that is marked for int8, as such; nothing for others.
+static FailureOr<std::optional<QuantizedTensor>> quantizeMarked(Value value,
+                                                                mlir::onnx::WeightFiles &files) {
+  auto weight = value.getDefiningOp<mlir::lpu::WeightOp>();
+  if (!weight || !weight.getInt8Axis()) {
+    return std::optional<QuantizedTensor>();
+  }
+  int64_t axis = int64_t(*weight.getInt8Axis());
+  FailureOr<::lpu::Int8Tensor> tensor = quantize(value, axis, files);
+  if (failed(tensor)) {
+    return failure();
+  }
+  return std::optional(
+      QuantizedTensor{std::move(tensor->values), std::move(tensor->scales), axis});
+}
+
 namespace lpu::tensor_lowering {
 FailureOr<std::optional<std::vector<float>>>
 getConstant(Value value, mlir::onnx::WeightFiles &files) {
   if (!getAttribute(value)) {
     return std::optional<std::vector<float>>();
   }
-  auto weight = value.getDefiningOp<mlir::lpu::WeightOp>();
-  if (weight && weight.getInt8Axis()) {
-    int64_t axis = int64_t(*weight.getInt8Axis());
-    FailureOr<::lpu::Int8Tensor> tensor = quantize(value, axis, files);
-    if (failed(tensor)) {
-      return failure();
-    }
-    return std::optional(
-        ::lpu::dequantizeInt8(*tensor, weight.getResult().getType().getShape(), axis));
+  FailureOr<std::optional<QuantizedTensor>> marked = quantizeMarked(value, files);
+  if (failed(marked)) {
+    return failure();
+  }
+  if (*marked) {
+    ::lpu::Int8Tensor tensor{std::move((*marked)->values), std::move((*marked)->scales)};
+    return std::optional(::lpu::dequantizeInt8(
+        tensor, cast<ShapedType>(value.getType()).getShape(), *(*marked)->axis));
   }
   FailureOr<std::vector<float>> values = readFloats(value, files);
   if (failed(values)) {
@@ -83,24 +109,6 @@ getConstant(Value value, mlir::onnx::WeightFiles &files) {
   return std::optional(std::move(*values));
 }
 } // namespace lpu::tensor_lowering
-
-/// The bytes of an int8 constant.
-static FailureOr<std::vector<int8_t>> readInt8(Value value,
-                                               mlir::onnx::WeightFiles &files) {
-  Operation *op = value.getDefiningOp();
-  Attribute attribute = getAttribute(value);
-  if (auto reference = dyn_cast_or_null<mlir::onnx::WeightRefAttr>(attribute)) {
-    auto bytes = files.getBytes(reference);
-    if (!bytes) {
-      return op->emitError(llvm::toString(bytes.takeError()));
-    }
-    return std::vector<int8_t>(bytes->begin(), bytes->end());
-  }
-  if (auto dense = dyn_cast_or_null<DenseElementsAttr>(attribute)) {
-    return std::vector<int8_t>(dense.value_begin<int8_t>(), dense.value_end<int8_t>());
-  }
-  return failure();
-}
 
 /// A row-major rows x columns matrix turned round, in blocks that a cache holds.
 template <typename T>
@@ -122,27 +130,22 @@ static std::vector<T> transpose(ArrayRef<T> values, int64_t rows, int64_t column
 namespace lpu::tensor_lowering {
 FailureOr<std::optional<QuantizedTensor>>
 getQuantizedTensor(Value value, mlir::onnx::WeightFiles &files) {
-  auto weight = value.getDefiningOp<mlir::lpu::WeightOp>();
-  if (weight && weight.getInt8Axis()) {
-    int64_t axis = int64_t(*weight.getInt8Axis());
-    FailureOr<::lpu::Int8Tensor> tensor = quantize(value, axis, files);
-    if (failed(tensor)) {
-      return failure();
-    }
-    return std::optional(
-        QuantizedTensor{std::move(tensor->values), std::move(tensor->scales), axis});
+  FailureOr<std::optional<QuantizedTensor>> marked = quantizeMarked(value, files);
+  if (failed(marked) || *marked) {
+    return marked;
   }
   auto op = value.getDefiningOp<mlir::lpu::DequantizeOp>();
   if (!op) {
     return std::optional<QuantizedTensor>();
   }
   FailureOr<std::optional<std::vector<float>>> scales = getConstant(op.getScale(), files);
-  FailureOr<std::vector<int8_t>> values = readInt8(op.getSource(), files);
-  if (failed(scales) || failed(values) || !*scales || op.getZeroPoint() || op.getBlockSize()) {
+  FailureOr<std::optional<std::vector<int8_t>>> values = readElements<int8_t>(
+      op.getSource().getDefiningOp(), getAttribute(op.getSource()), files);
+  if (failed(scales) || failed(values) || !*scales || !*values || op.getZeroPoint() || op.getBlockSize()) {
     return op.emitError("expected constant int8 integers and scales, without zero points "
                         "and blocks");
   }
-  QuantizedTensor tensor{std::move(*values), std::move(**scales), std::nullopt};
+  QuantizedTensor tensor{std::move(**values), std::move(**scales), std::nullopt};
   if (tensor.scales.size() != 1) {
     tensor.axis = op.getAxis();
   }
