@@ -23,9 +23,11 @@ std::optional<Level> parseLevel(StringRef name) {
 
 StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 
-static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options) {
+static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options,
+                            scheduling::OnProgress onSchedule = {}) {
   manager.addPass(createLPUToStreamPass());
-  manager.addNestedPass<stream::ProgramOp>(stream::createSchedulePass({options.effort}));
+  manager.addNestedPass<stream::ProgramOp>(
+      stream::createSchedulePass(options.effort, std::move(onSchedule)));
 }
 
 void addPassesTo(Level level, OpPassManager &manager,
@@ -71,8 +73,9 @@ void addPlacementPasses(OpPassManager &manager) {
   manager.addPass(createEmitMemoryPass());
 }
 
-void addEntryPasses(OpPassManager &manager, const PipelineOptions &options) {
-  addStreamPasses(manager, options);
+void addEntryPasses(OpPassManager &manager, const PipelineOptions &options,
+                    scheduling::OnProgress onSchedule) {
+  addStreamPasses(manager, options, std::move(onSchedule));
   addPassesTo(Level::ISA, manager, options);
 }
 

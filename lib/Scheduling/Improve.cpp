@@ -26,7 +26,7 @@ public:
     }
   }
 
-  Schedule run(unsigned steps) {
+  Schedule run(unsigned steps, const OnProgress &onProgress) {
     int64_t bound = getLowerBound(problem);
     Schedule last = best;
     for (unsigned step = 0; step < steps && best.cycles > bound; ++step) {
@@ -40,6 +40,9 @@ public:
       last = std::move(*next);
       if (last.cycles < best.cycles) {
         best = last;
+      }
+      if (onProgress) {
+        onProgress(double(step + 1) / steps);
       }
     }
     return std::move(best);
@@ -87,15 +90,16 @@ private:
 } // namespace
 
 Schedule scheduling::improveSchedule(const ChainProblem &problem, Schedule schedule,
-                                     unsigned steps) {
+                                     unsigned steps, const OnProgress &onProgress) {
   if (problem.chains.empty()) {
     return schedule;
   }
-  return Improvement(problem, std::move(schedule)).run(steps);
+  return Improvement(problem, std::move(schedule)).run(steps, onProgress);
 }
 
 absl::StatusOr<Schedule> scheduling::scheduleWithEffort(const ChainProblem &problem,
-                                                        Effort effort) {
+                                                        Effort effort,
+                                                        const OnProgress &onProgress) {
   auto scheduleInOrder = [&] {
     return scheduleByPriority(problem, std::vector<int64_t>(problem.chains.size(), 0));
   };
@@ -108,7 +112,14 @@ absl::StatusOr<Schedule> scheduling::scheduleWithEffort(const ChainProblem &prob
   }
   // More steps than that brought little with the models tried (docs/Scheduling.md).
   constexpr unsigned kSteps = 24;
-  Schedule best = improveSchedule(problem, std::move(*schedule), kSteps);
+  // One schedule before the steps, one after them.
+  auto report = [&](double share) {
+    if (onProgress) {
+      onProgress((1 + share * kSteps) / (kSteps + 2));
+    }
+  };
+  report(0);
+  Schedule best = improveSchedule(problem, std::move(*schedule), kSteps, report);
   absl::StatusOr<Schedule> inOrder = scheduleInOrder();
   return inOrder.ok() && inOrder->cycles < best.cycles ? *std::move(inOrder) : best;
 }

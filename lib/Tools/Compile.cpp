@@ -255,9 +255,9 @@ int compileBinary(ModuleOp module, const lpu::PipelineOptions &options,
   }
   progress.stage("schedule and verify");
   TimingScope scope = timing.nest("entries");
-  auto setUp = [&](PassManager &manager) {
+  auto setUp = [&](PassManager &manager, lpu::scheduling::OnProgress onSchedule) {
     manager.enableTiming(scope);
-    lpu::addEntryPasses(manager, options);
+    lpu::addEntryPasses(manager, options, std::move(onSchedule));
     return applyPassManagerCLOptions(manager);
   };
   if (failed(compiler.run(setUp, [&](double share) { progress.update(share); }))) {

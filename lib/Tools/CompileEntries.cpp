@@ -76,6 +76,9 @@ LogicalResult EntriesCompiler::exportMemory() {
   return success();
 }
 
+/// Shares of an entry's time up to its chains and its schedule, measured.
+constexpr double kStreams = 0.15, kScheduled = 0.6;
+
 /// Says how far an entry is after each of its passes, and gives back what they freed.
 class EntriesCompiler::Steps : public PassInstrumentation {
 public:
@@ -83,13 +86,12 @@ public:
 
   void runAfterPass(Pass *pass, Operation *op) override {
     trimMemory();
-    // Shares of an entry's time, measured.
     if (pass->getArgument() == "convert-lpu-to-stream") {
       double issues = 0;
       op->walk([&](stream::IssueOp) { ++issues; });
-      compiler.report(index, 0.15, issues);
+      compiler.report(index, kStreams, issues);
     } else if (pass->getArgument() == "stream-schedule") {
-      compiler.report(index, 0.6);
+      compiler.report(index, kScheduled);
     } else if (pass->getArgument() == "convert-stream-to-isa") {
       compiler.report(index, 0.8);
     }
@@ -119,7 +121,10 @@ void EntriesCompiler::report(size_t index, double share, double size) {
 LogicalResult EntriesCompiler::compile(size_t index, SetUp setUp) {
   PassManager manager(module.getContext());
   manager.addInstrumentation(std::make_unique<Steps>(*this, index));
-  if (failed(setUp(manager)) || failed(manager.run(*parts[index]))) {
+  auto onSchedule = [this, index](double share) {
+    report(index, kStreams + share * (kScheduled - kStreams));
+  };
+  if (failed(setUp(manager, onSchedule)) || failed(manager.run(*parts[index]))) {
     return failure();
   }
   auto op = *parts[index]->getOps<mlir::lpuisa::EntryOp>().begin();

@@ -4,6 +4,7 @@
 
 #include "ISA/IR/ISADialect.h"
 #include "lpu/Binary/Program.h"
+#include "lpu/Scheduling/Algorithms.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -20,8 +21,10 @@ namespace lpu {
 /// is made, so that the largest entries decide how much memory is needed.
 class EntriesCompiler {
 public:
-  /// Fills and names a pass manager, with what the command line asks for.
-  using SetUp = llvm::function_ref<mlir::LogicalResult(mlir::PassManager &)>;
+  /// Fills and names a pass manager, with what the command line asks for; its scheduler
+  /// says how far it is.
+  using SetUp = llvm::function_ref<mlir::LogicalResult(mlir::PassManager &,
+                                                       scheduling::OnProgress onSchedule)>;
 
   /// Takes the functions of `module`. Their constants go: `module` has the words of the
   /// image.

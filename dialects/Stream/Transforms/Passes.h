@@ -11,6 +11,10 @@ namespace mlir::stream {
 #define GEN_PASS_DECL
 #include "Stream/Transforms/Passes.h.inc"
 
+/// stream-schedule that says how far it is.
+std::unique_ptr<Pass> createSchedulePass(::lpu::scheduling::Effort effort,
+                                         ::lpu::scheduling::OnProgress onProgress);
+
 #define GEN_PASS_REGISTRATION
 #include "Stream/Transforms/Passes.h.inc"
 

@@ -19,6 +19,9 @@ namespace {
 
 struct Schedule : mlir::stream::impl::SchedulePassBase<Schedule> {
   using SchedulePassBase::SchedulePassBase;
+  Schedule(scheduling::Effort effort, scheduling::OnProgress onProgress)
+      : SchedulePassBase({effort}), onProgress(std::move(onProgress)) {}
+
   void runOnOperation() override {
     ProgramOp program = getOperation();
     const ::lpu::Target *target = mlir::lpu::getTarget(program);
@@ -34,7 +37,7 @@ private:
       return failure();
     }
     absl::StatusOr<scheduling::Schedule> schedule =
-        scheduling::scheduleWithEffort(problem->get(), effort);
+        scheduling::scheduleWithEffort(problem->get(), effort, onProgress);
     if (!schedule.ok()) {
       return program.emitOpError(std::string(schedule.status().message()));
     }
@@ -77,6 +80,13 @@ private:
     program->removeDiscardableAttr(StreamDialect::kLayerBoundsAttr);
     program->setDiscardableAttr(StreamDialect::kLayersAttr, builder.getArrayAttr(result));
   }
+
+  scheduling::OnProgress onProgress;
 };
 
 } // namespace
+
+std::unique_ptr<Pass> mlir::stream::createSchedulePass(scheduling::Effort effort,
+                                                       scheduling::OnProgress onProgress) {
+  return std::make_unique<Schedule>(effort, std::move(onProgress));
+}

@@ -33,7 +33,9 @@ void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options
 /// one entry at a time: a module at kernel level -> the same with its buffers placed and
 /// its words of SRAM emitted; and a module of one such entry -> the isa level.
 void addPlacementPasses(mlir::OpPassManager &manager);
-void addEntryPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
+/// `onSchedule` is called while an entry is scheduled.
+void addEntryPasses(mlir::OpPassManager &manager, const PipelineOptions &options,
+                    scheduling::OnProgress onSchedule = {});
 /// Registers `lpu-to-tensor`, `lpu-to-stream` and `lpu-to-isa`
 /// for lpu-opt: each from the level above.
 void registerPipelines();

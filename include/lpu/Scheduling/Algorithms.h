@@ -4,8 +4,12 @@
 
 #include "absl/status/statusor.h"
 #include "lpu/Scheduling/ChainProblem.h"
+#include <functional>
 
 namespace lpu::scheduling {
+
+/// Called now and then with the share of the search that is done, 0 to 1.
+using OnProgress = std::function<void(double)>;
 
 /// List scheduling: of the chains whose predecessors are placed, the one with
 /// the longest way to the end goes to the earliest start at which its queues,
@@ -23,7 +27,8 @@ absl::StatusOr<Schedule> scheduleByPriority(const ChainProblem &problem,
 /// again and again, `steps` times, each time with more weight on the chains that had to
 /// wait for a queue, an ALU or a stream on the way to the last cycle. Ends early where
 /// none waited, or at the bound of the chains. Deterministic.
-Schedule improveSchedule(const ChainProblem &problem, Schedule schedule, unsigned steps);
+Schedule improveSchedule(const ChainProblem &problem, Schedule schedule, unsigned steps,
+                         const OnProgress &onProgress = {});
 
 /// How long to search for a schedule.
 enum class Effort {
@@ -31,7 +36,8 @@ enum class Effort {
   Standard, ///< once, by critical path
   High,     ///< standard, then improved in a fixed number of steps
 };
-absl::StatusOr<Schedule> scheduleWithEffort(const ChainProblem &problem, Effort effort);
+absl::StatusOr<Schedule> scheduleWithEffort(const ChainProblem &problem, Effort effort,
+                                            const OnProgress &onProgress = {});
 
 /// The longest path through the dependences, with the length of its last chain.
 int64_t getLongestPath(const ChainProblem &problem);

@@ -48,6 +48,18 @@ TEST(Improve, NeverWorseAndOftenBetter) {
   EXPECT_GE(better, 10);
 }
 
+TEST(Improve, SaysHowFarItIs) {
+  std::mt19937 random(11);
+  ChainProblem problem = makeRandomProblem(random, 12);
+  std::vector<double> shares;
+  auto report = [&](double share) { shares.push_back(share); };
+  ASSERT_TRUE(scheduleWithEffort(problem, Effort::High, report).ok());
+  ASSERT_FALSE(shares.empty());
+  EXPECT_GT(shares.front(), 0);
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_LT(shares.back(), 1);
+}
+
 TEST(Improve, EmptyProblem) {
   EXPECT_EQ(scheduleWithEffort(makeProblem(), Effort::High)->cycles, 0);
 }
