@@ -5,13 +5,14 @@
 
 using namespace lpu;
 
-Progress::Progress(llvm::raw_ostream *out, bool isTerminal) : out(out), isTerminal(isTerminal) {
+Progress::Progress(llvm::raw_ostream *out, bool isTerminal, std::chrono::milliseconds tick)
+    : out(out), isTerminal(isTerminal), tick(tick) {
   if (!out) {
     return;
   }
   ticker = std::thread([this] {
     std::unique_lock<std::mutex> lock(mutex);
-    while (!end.wait_for(lock, std::chrono::seconds(1), [&] { return isOver; })) {
+    while (!end.wait_for(lock, this->tick, [&] { return isOver; })) {
       sayRest();
     }
   });
@@ -45,7 +46,7 @@ void Progress::say(double now, llvm::StringRef text, bool stays) {
 
 void Progress::sayRest() {
   double now = getSeconds();
-  if (finished >= stages.size() || now - stages.back().second < 1) {
+  if (finished >= stages.size() || now - stages.back().second < std::chrono::duration<double>(tick).count()) {
     return;
   }
   std::string text = stages.back().first;

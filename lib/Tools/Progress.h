@@ -16,8 +16,9 @@ namespace lpu {
 /// On a terminal these are one line that changes. Keeps how long each stage took.
 class Progress {
 public:
-  /// Nothing is said without `out`.
-  Progress(llvm::raw_ostream *out, bool isTerminal);
+  /// Nothing is said without `out`. `tick`: between the lines of a stage.
+  Progress(llvm::raw_ostream *out, bool isTerminal,
+           std::chrono::milliseconds tick = std::chrono::seconds(1));
   ~Progress();
 
   void stage(llvm::StringRef name);
@@ -37,6 +38,7 @@ private:
 
   llvm::raw_ostream *out;
   bool isTerminal;
+  std::chrono::milliseconds tick;
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   std::mutex mutex; ///< of all that follows
   StageTimes stages; ///< the last one has its begin until it ends
