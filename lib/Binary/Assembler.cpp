@@ -1,6 +1,7 @@
 //===- Assembler.cpp - Assembly text to Program ---------------------------===//
 
 #include "AssemblyNames.h"
+#include "AssemblyWords.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -16,20 +17,12 @@
 namespace lpu {
 namespace {
 
-/// One line as words; a quoted string is one word, without its quotes.
-struct Word {
-  std::string text;
-  size_t column;
-};
-
-class Assembler {
+class Assembler : AssemblyWords {
 public:
-  Assembler(std::string_view text, std::string_view file)
-      : text(text), file(file) {}
+  Assembler(std::string_view text, std::string_view file) : AssemblyWords(file), text(text) {}
 
   absl::StatusOr<Program> run() {
     for (absl::string_view lineText : absl::StrSplit(toAbsl(text), '\n')) {
-      ++line;
       if (readWords(lineText) && !words.empty()) {
         readLine();
       }
@@ -52,101 +45,6 @@ public:
   }
 
 private:
-  void fail(std::string message) {
-    if (status.ok()) {
-      size_t column = at < words.size() ? words[at].column : 1;
-      status = absl::InvalidArgumentError(
-          absl::StrCat(toAbsl(file), ":", line, ":", column, ": ", message));
-    }
-  }
-
-  bool readWords(absl::string_view lineText) {
-    words.clear();
-    at = 0;
-    for (size_t i = 0; i < lineText.size();) {
-      char c = lineText[i];
-      if (c == ' ' || c == '\t' || c == '\r') {
-        ++i;
-        continue;
-      }
-      if (c == '#') {
-        break;
-      }
-      size_t start = i;
-      if (c == '"') {
-        size_t end = lineText.find('"', i + 1);
-        if (end == absl::string_view::npos) {
-          fail("expected a closing quote");
-          return false;
-        }
-        words.push_back({std::string(lineText.substr(i + 1, end - i - 1)), start + 1});
-        i = end + 1;
-        continue;
-      }
-      while (i < lineText.size() && lineText[i] != ' ' && lineText[i] != '\t' &&
-             lineText[i] != '\r' && lineText[i] != '#') {
-        ++i;
-      }
-      words.push_back({std::string(lineText.substr(start, i - start)), start + 1});
-    }
-    return true;
-  }
-
-  // --- words of a line -------------------------------------------------------
-  bool atEnd() const { return at >= words.size(); }
-  std::string next(const char *what) {
-    if (atEnd()) {
-      fail(absl::StrCat("expected ", what, " at the end of the line"));
-      return {};
-    }
-    return words[at++].text;
-  }
-  void expect(const char *word) {
-    if (!atEnd() && words[at].text == word) {
-      ++at;
-      return;
-    }
-    fail(absl::StrCat("expected `", word, "`, got ",
-                      atEnd() ? "the end of the line" : absl::StrCat("`", words[at].text, "`")));
-  }
-  bool accept(const char *word) {
-    if (!atEnd() && words[at].text == word) {
-      ++at;
-      return true;
-    }
-    return false;
-  }
-  int64_t parseInteger(absl::string_view word, const char *what) {
-    int64_t value = 0;
-    uint64_t hex = 0;
-    if (absl::SimpleAtoi(word, &value)) {
-      return value;
-    }
-    if (word.size() > 2 && word.substr(0, 2) == "0x" && absl::SimpleHexAtoi(word, &hex)) {
-      return int64_t(hex);
-    }
-    --at;
-    fail(absl::StrCat("expected ", what, ", got `", word, "`"));
-    return 0;
-  }
-  int64_t nextInteger(const char *what) { 
-    std::string word = next(what);
-    return status.ok() ? parseInteger(word, what) : 0;
-  }
-  template <size_t N>
-  int nextName(const std::string_view (&names)[N], const char *what) {
-    std::string word = next(what);
-    for (size_t i = 0; i < N; ++i) {
-      if (names[i] == word) {
-        return int(i);
-      }
-    }
-    if (status.ok()) {
-      --at;
-      fail(absl::StrCat("expected ", what, ", got `", word, "`"));
-    }
-    return 0;
-  }
   QueueId nextQueue() {
     std::string word = next("a queue");
     return status.ok() ? parseQueue(word) : QueueId{};
@@ -234,12 +132,6 @@ private:
       fail("no statement is called `" + word + "`");
     }
     checkEnd();
-  }
-
-  void checkEnd() {
-    if (status.ok() && !atEnd()) {
-      fail(absl::StrCat("expected the end of the line, got `", words[at].text, "`"));
-    }
   }
 
   void readTarget() {
@@ -576,13 +468,9 @@ private:
     autoIntent = false;
   }
 
-  std::string_view text, file;
+  std::string_view text;
   std::optional<Program> program;
-  std::vector<Word> words;
-  size_t at = 0;
-  int line = 0;
   bool autoIntent = false;
-  absl::Status status;
 };
 
 } // namespace
