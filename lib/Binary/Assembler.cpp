@@ -373,6 +373,8 @@ private:
         }
       } else if (accept("stride")) {
         readStride(instruction);
+      } else if (accept("meant")) {
+        readMeaning(entry);
       } else {
         readField(instruction, given);
       }
@@ -383,6 +385,19 @@ private:
       }
     }
     entry.queues.back().instructions.push_back({cycle, std::move(instruction)});
+  }
+
+  // NUMBER:OPERATION:SOURCES, the digests in hex
+  void readMeaning(EntryProgram &entry) {
+    std::vector<std::string> parts = absl::StrSplit(next("NUMBER:OPERATION:SOURCES"), ':');
+    uint64_t operation = 0, sources = 0;
+    if (status.ok() && (parts.size() != 3 || !absl::SimpleHexAtoi(parts[1], &operation) ||
+                        !absl::SimpleHexAtoi(parts[2], &sources) || operation > UINT32_MAX)) {
+      --at;
+      return fail("expected NUMBER:OPERATION:SOURCES");
+    }
+    entry.meanings.push_back({status.ok() ? uint32_t(parseInteger(parts[0], "a number")) : 0,
+                              uint32_t(operation), sources});
   }
 
   void readStride(Instruction &instruction) {
@@ -456,14 +471,13 @@ private:
 
   void finishEntry() {
     if (program && !program->entries.empty() && autoIntent) {
-      auto intent = deriveIntent(program->target, program->entries.back());
-      if (!intent.ok()) {
+      absl::Status derived = deriveIntent(program->target, program->entries.back());
+      if (!derived.ok()) {
         status = absl::InvalidArgumentError(absl::StrCat(
             toAbsl(file), ": entry ", program->entries.back().header.name(),
-            ": intent auto: ", intent.status().message()));
+            ": intent auto: ", derived.message()));
         return;
       }
-      program->entries.back().intent = *std::move(intent);
     }
     autoIntent = false;
   }

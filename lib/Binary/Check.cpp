@@ -101,6 +101,7 @@ private:
   }
 
   void checkEntry(const EntryProgram &entry) {
+    size_t instructions = 0;
     checkOverlaps(&entry);
     for (const ImageRegion &region : entry.header.scratch()) {
       checkWords(region.words(), region.label());
@@ -114,6 +115,11 @@ private:
         where = {&entry, queue.queue, &timed};
         checkInstruction(queue.queue, timed.instruction);
       }
+      instructions += queue.instructions.size();
+    }
+    if (!entry.meanings.empty() && entry.meanings.size() != instructions) {
+      fail(absl::StrCat("entry ", entry.header.name(), ": expected a meaning for each of ",
+                        instructions, " instructions, got ", entry.meanings.size()));
     }
   }
 

@@ -25,6 +25,7 @@ namespace {
 constexpr char kMagic[8] = {'L', 'P', 'U', 'B', 'I', 'N', '\n', '\0'};
 constexpr size_t kPreamble = sizeof(kMagic) + 4 * sizeof(uint32_t);
 constexpr size_t kPage = 4096;
+constexpr size_t kIntentBytes = 20, kMeaningBytes = 16; ///< of a record
 
 size_t alignToPage(size_t size) { return (size + kPage - 1) / kPage * kPage; }
 
@@ -55,42 +56,75 @@ private:
   std::map<uint32_t, std::vector<uint32_t>> byCrc;
 };
 
-std::vector<uint8_t> encodeIntent(const std::vector<IntentRecord> &intent) {
-  std::vector<uint8_t> bytes;
-  auto put = [&](uint32_t value) {
+/// Little-endian 32-bit words.
+class Words {
+public:
+  explicit Words(std::span<const uint8_t> bytes = {}) : at(bytes.data()) {}
+  void put(uint32_t value) {
     for (int shift = 0; shift < 32; shift += 8) {
       bytes.push_back(uint8_t(value >> shift));
     }
-  };
-  for (const IntentRecord &record : intent) {
-    put(record.consumerQueue);
-    put(record.consumerIndex);
-    put(record.operand | uint32_t(record.producerOperand) << 16);
-    put(record.producerQueue);
-    put(record.producerIndex);
   }
-  return bytes;
+  uint32_t get() {
+    uint32_t value = uint32_t(at[0]) | uint32_t(at[1]) << 8 | uint32_t(at[2]) << 16 |
+                     uint32_t(at[3]) << 24;
+    at += 4;
+    return value;
+  }
+  std::vector<uint8_t> bytes;
+
+private:
+  const uint8_t *at;
+};
+
+std::vector<uint8_t> encodeIntent(const std::vector<IntentRecord> &intent) {
+  Words words;
+  for (const IntentRecord &record : intent) {
+    words.put(record.consumerQueue);
+    words.put(record.consumerIndex);
+    words.put(record.operand | uint32_t(record.producerOperand) << 16);
+    words.put(record.producerQueue);
+    words.put(record.producerIndex);
+  }
+  return std::move(words.bytes);
 }
 
 std::vector<IntentRecord> decodeIntent(std::span<const uint8_t> bytes) {
-  std::vector<IntentRecord> intent(bytes.size() / 20);
-  const uint8_t *at = bytes.data();
-  auto get = [&] {
-    uint32_t value = uint32_t(at[0]) | uint32_t(at[1]) << 8 |
-                     uint32_t(at[2]) << 16 | uint32_t(at[3]) << 24;
-    at += 4;
-    return value;
-  };
+  std::vector<IntentRecord> intent(bytes.size() / kIntentBytes);
+  Words words(bytes);
   for (IntentRecord &record : intent) {
-    record.consumerQueue = get();
-    record.consumerIndex = get();
-    uint32_t operands = get();
+    record.consumerQueue = words.get();
+    record.consumerIndex = words.get();
+    uint32_t operands = words.get();
     record.operand = uint16_t(operands);
     record.producerOperand = uint16_t(operands >> 16);
-    record.producerQueue = get();
-    record.producerIndex = get();
+    record.producerQueue = words.get();
+    record.producerIndex = words.get();
   }
   return intent;
+}
+
+std::vector<uint8_t> encodeMeanings(const std::vector<Meaning> &meanings) {
+  Words words;
+  for (const Meaning &meaning : meanings) {
+    words.put(meaning.number);
+    words.put(meaning.operation);
+    words.put(uint32_t(meaning.sources));
+    words.put(uint32_t(meaning.sources >> 32));
+  }
+  return std::move(words.bytes);
+}
+
+std::vector<Meaning> decodeMeanings(std::span<const uint8_t> bytes) {
+  std::vector<Meaning> meanings(bytes.size() / kMeaningBytes);
+  Words words(bytes);
+  for (Meaning &meaning : meanings) {
+    meaning.number = words.get();
+    meaning.operation = words.get();
+    meaning.sources = words.get();
+    meaning.sources |= uint64_t(words.get()) << 32;
+  }
+  return meanings;
 }
 
 ProgramHeader buildHeader(const Program &program, std::span<const EncodedEntry> entries,
@@ -127,6 +161,10 @@ ProgramHeader buildHeader(const Program &program, std::span<const EncodedEntry> 
     }
     out->set_intent_segment(table.add(entry.intent));
     out->set_intent_records(entry.intentRecords);
+    if (!entry.meanings.empty()) {
+      out->set_meaning_segment(table.add(entry.meanings));
+      out->set_meanings(entry.meanings.size() / kMeaningBytes);
+    }
   }
   return header;
 }
@@ -316,6 +354,8 @@ private:
     out.header.clear_queues();
     out.header.clear_intent_segment();
     out.header.clear_intent_records();
+    out.header.clear_meaning_segment();
+    out.header.clear_meanings();
     for (const QueueProgram &queue : entry.queues()) {
       if (queue.queue() >= program.target.numQueues()) {
         return damaged(absl::StrCat("entry ", entry.name(), ": no queue ", queue.queue()));
@@ -339,10 +379,21 @@ private:
     if (!bytes.ok()) {
       return bytes.status();
     }
-    if (bytes->size() != 20 * entry.intent_records()) {
+    if (bytes->size() != kIntentBytes * entry.intent_records()) {
       return damaged(absl::StrCat("entry ", entry.name(), ": intent section of the wrong size"));
     }
     out.intent = decodeIntent(*bytes);
+    if (entry.meanings()) {
+      auto meanings = segment(entry.meaning_segment());
+      if (!meanings.ok()) {
+        return meanings.status();
+      }
+      if (meanings->size() != kMeaningBytes * entry.meanings()) {
+        return damaged(
+            absl::StrCat("entry ", entry.name(), ": meaning section of the wrong size"));
+      }
+      out.meanings = decodeMeanings(*meanings);
+    }
     program.entries.push_back(std::move(out));
     return absl::OkStatus();
   }
@@ -368,6 +419,7 @@ absl::StatusOr<EncodedEntry> encodeEntry(const Target &target, const EntryProgra
   }
   result.intent = encodeIntent(entry.intent);
   result.intentRecords = entry.intent.size();
+  result.meanings = encodeMeanings(entry.meanings);
   return result;
 }
 

@@ -168,7 +168,7 @@ private:
     }
   }
 
-  void printInstruction(const TimedInstruction &timed) {
+  void printInstruction(const TimedInstruction &timed, const Meaning *meaning) {
     const Instruction &in = timed.instruction;
     const InstructionInfo &info = in.info();
     absl::StrAppend(&out, "    @", timed.cycle, " ", toAbsl(info.mnemonic));
@@ -200,15 +200,20 @@ private:
       }
       slot += field.strided;
     }
+    if (meaning) {
+      absl::StrAppend(&out, " meant ", meaning->number, ":", absl::Hex(meaning->operation), ":",
+                      absl::Hex(meaning->sources));
+    }
     absl::StrAppend(&out, "\n");
   }
 
   void printEntry(const EntryProgram &entry) {
     printHeader(entry.header);
+    size_t number = 0;
     for (const QueueStream &queue : entry.queues) {
       absl::StrAppend(&out, "  queue ", target.queueName(queue.queue), "\n");
       for (const TimedInstruction &timed : queue.instructions) {
-        printInstruction(timed);
+        printInstruction(timed, entry.meanings.empty() ? nullptr : &entry.meanings[number++]);
       }
     }
     auto end = [&](uint32_t queue, uint32_t index, uint16_t operand) {

@@ -9,6 +9,7 @@
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <map>
 
 using namespace mlir;
 using namespace mlir::lpuisa;
@@ -229,14 +230,18 @@ private:
 
 } // namespace
 
+/// In the order of an entry's queues.
+using Meanings = std::map<::lpu::QueueId, std::vector<::lpu::Meaning>>;
+
 static LogicalResult exportQueue(QueueOp op, const ::lpu::Target &target,
-                                 ::lpu::EntryProgram &entry) {
+                                 ::lpu::EntryProgram &entry, Meanings &all) {
   absl::StatusOr<::lpu::QueueId> id = target.parseQueue(std::string_view(op.getName()));
   if (!id.ok()) {
     return op.emitOpError(std::string(id.status().message()));
   }
   ::lpu::QueueStream queue{*id, {}};
   uint32_t number = target.queueNumber(*id);
+  std::vector<::lpu::Meaning> &meanings = all[*id];
   auto instructions = op.getBody().getOps<InstructionOp>();
   queue.instructions.reserve(size_t(llvm::range_size(instructions)));
   for (InstructionOp instruction : instructions) {
@@ -248,6 +253,7 @@ static LogicalResult exportQueue(QueueOp op, const ::lpu::Target &target,
     }
     queue.instructions.push_back(
         {instruction.getCycle(), instruction.getInstruction().unpack()});
+    meanings.push_back(instruction.getMeaning());
   }
   entry.queues.push_back(std::move(queue));
   return success();
@@ -261,8 +267,9 @@ LogicalResult lpu::exportEntry(EntryOp op, const Target &target, EntryProgram &e
   for (Attribute counter : op.getCounters()) {
     entry.header.add_counters(cast<StringAttr>(counter).str());
   }
+  Meanings meanings;
   for (QueueOp queue : llvm::make_early_inc_range(op.getBody().getOps<QueueOp>())) {
-    if (failed(exportQueue(queue, target, entry))) {
+    if (failed(exportQueue(queue, target, entry, meanings))) {
       return failure();
     }
     if (takesQueues) {
@@ -271,6 +278,15 @@ LogicalResult lpu::exportEntry(EntryOp op, const Target &target, EntryProgram &e
   }
   std::sort(entry.queues.begin(), entry.queues.end(),
             [](const auto &a, const auto &b) { return a.queue < b.queue; });
+  // An entry states all of its meanings or none.
+  bool isStated = true;
+  for (const auto &[queue, own] : meanings) {
+    entry.meanings.insert(entry.meanings.end(), own.begin(), own.end());
+    isStated &= llvm::all_of(own, [](const ::lpu::Meaning &m) { return m.number != 0; });
+  }
+  if (!isStated) {
+    entry.meanings.clear();
+  }
   auto intentKey = [](const ::lpu::IntentRecord &r) {
     return std::tuple(r.consumerQueue, r.consumerIndex, r.operand,
                       r.producerQueue, r.producerIndex, r.producerOperand);

@@ -26,6 +26,8 @@ StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options,
                             scheduling::OnProgress onSchedule = {}) {
   manager.addPass(createLPUToStreamPass());
+  // Before the schedule, which the verifier holds against it.
+  manager.addNestedPass<stream::ProgramOp>(stream::createRecordIntentPass());
   manager.addNestedPass<stream::ProgramOp>(
       stream::createSchedulePass(options.effort, std::move(onSchedule)));
 }

@@ -16,7 +16,7 @@ void EntryVerifier::collect() {
   for (const Placed &p : placed) {
     const Repeat &repeat = p.in().repeat;
     Issue first{&p, 0, 0, p.timed->cycle};
-    if (previous && previous->number == p.number &&
+    if (previous && previous->queueNumber == p.queueNumber &&
         p.timed->cycle <= previous->timed->cycle + previous->in().repeat.span()) {
       report(first, "the queue is busy with " + describe(*previous), "Q4");
     }
@@ -32,6 +32,7 @@ void EntryVerifier::collect() {
     previous = &p;
   }
   collectIntent();
+  collectMeanings();
 }
 
 void EntryVerifier::collectIntent() {
@@ -45,7 +46,7 @@ void EntryVerifier::collectIntent() {
   auto isBefore = [&](auto *record, auto own) { return consumer(*record) < own; };
   size_t record = 0;
   for (Placed &p : placed) {
-    std::pair<uint32_t, uint32_t> own(p.number, p.index);
+    std::pair<uint32_t, uint32_t> own(p.queueNumber, p.index);
     if (p.index == 0) {
       record = size_t(std::lower_bound(intent.begin(), intent.end(), own, isBefore) -
                       intent.begin());
@@ -55,6 +56,51 @@ void EntryVerifier::collectIntent() {
       ++record;
     }
     p.lastRecord = uint32_t(record);
+  }
+}
+
+void EntryVerifier::collectMeanings() {
+  sources.resize(placed.size());
+  auto reportEntry = [&](const std::string &what) {
+    violations.push_back({INT64_MAX, absl::StrCat("entry ", entry.header.name(), ": ", what,
+                                                  "; violates (I1)")});
+  };
+  if (entry.meanings.size() != placed.size()) {
+    reportEntry(absl::StrCat("expected a meaning for each of ", placed.size(),
+                             " instructions, got ", entry.meanings.size()));
+    return;
+  }
+  std::vector<uint32_t> numbers;
+  for (size_t k = 0; k < placed.size(); ++k) {
+    const Meaning &meant = entry.meanings[k];
+    placed[k].number = meant.number;
+    numbers.push_back(meant.number);
+    if (meaning::getOperation(placed[k].in()) != meant.operation) {
+      report({&placed[k], 0, 0, placed[k].timed->cycle},
+             "this is not the operation that was meant", "I2");
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  for (size_t k = 0; k < numbers.size(); ++k) {
+    if (numbers[k] == 0 || (k > 0 && numbers[k] == numbers[k - 1])) {
+      reportEntry(absl::StrCat("expected each instruction to have a number of its own, got ",
+                               numbers[k], numbers[k] ? " twice" : ""));
+      return;
+    }
+  }
+}
+
+void EntryVerifier::checkSources() {
+  if (entry.meanings.size() != placed.size()) {
+    return; // reported
+  }
+  for (size_t k = 0; k < placed.size(); ++k) {
+    if (sources[k] != entry.meanings[k].sources) {
+      report({&placed[k], 0, 0, placed[k].timed->cycle},
+             "what it takes from streams, words, registers, weights or accumulators is not "
+             "what was meant",
+             "I3");
+    }
   }
 }
 
@@ -78,7 +124,7 @@ bool EntryVerifier::isMeant(const Placed &consumer, unsigned operand,
                             const Placed &producer, unsigned result) {
   for (uint32_t k = consumer.firstRecord; k < consumer.lastRecord; ++k) {
     const IntentRecord &record = *intent[k];
-    if (record.producerIndex == producer.index && record.producerQueue == producer.number &&
+    if (record.producerIndex == producer.index && record.producerQueue == producer.queueNumber &&
         record.operand == operand && record.producerOperand == result) {
       isUsed[k] = true;
       return true;

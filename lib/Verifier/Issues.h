@@ -3,6 +3,7 @@
 #define LPU_LIB_VERIFIER_ISSUES_H
 
 #include "absl/strings/str_cat.h"
+#include "lpu/Binary/Meaning.h"
 #include "lpu/Support/Strings.h"
 #include "lpu/Verifier/Verifier.h"
 #include <algorithm>
@@ -14,10 +15,11 @@ namespace lpu::verifier {
 /// One instruction of a queue.
 struct Placed {
   QueueId queue;
-  uint32_t number = 0; ///< of the queue
+  uint32_t queueNumber = 0;
   uint32_t index = 0;  ///< in the queue
   const TimedInstruction *timed = nullptr;
   uint32_t firstRecord = 0, lastRecord = 0; ///< of intent that are about it; last not included
+  uint32_t number = 0; ///< by which meanings name it
 
   const Instruction &in() const { return timed->instruction; }
 };
@@ -33,6 +35,8 @@ struct Issue {
     const Instruction &instruction = in();
     return instruction.get(unsigned(instruction.info().fieldIndex(name)), i, j);
   }
+  /// Which issue of the instruction it is.
+  uint32_t ordinal() const { return i * in().repeat.n + j; }
 };
 
 /// Calls `function` with every issue of `placed`, in the order of their cycles.
@@ -61,6 +65,10 @@ private:
   /// Queues, Repeat, cycle count (Q1 to Q4, T10).
   void collect();
   void collectIntent();
+  /// Numbers and operations (I1, I2).
+  void collectMeanings();
+  /// What was found, against what was meant (I3).
+  void checkSources();
   /// Streams and their intent (T3 to T6).
   void checkStreams();
   void checkStream(Direction direction, unsigned id, std::vector<StreamUse> &uses);
@@ -74,6 +82,14 @@ private:
   void checkMxm();
   /// Records that no operand made use of.
   void checkIntentUsed();
+  /// Notes that issue `k` of `p` found `contents` at `place`.
+  void addAccess(const Placed &p, meaning::Place place, unsigned number, unsigned part,
+                 uint32_t k, uint64_t contents) {
+    sources[size_t(&p - placed.data())] += meaning::getAccess(place, number, part, k, contents);
+  }
+  void addSources(const Placed &p, uint64_t share) { sources[size_t(&p - placed.data())] += share; }
+  /// Whether there is no need to look on.
+  bool isDone() const { return violations.size() >= enough; }
 
   void report(const Issue &issue, const std::string &what, std::string_view rule);
   /// "mem@14#0 of queue mem.w3"
@@ -109,6 +125,8 @@ private:
   std::vector<Violation> violations;
   std::vector<const IntentRecord *> intent; ///< by consumer
   std::vector<bool> isUsed;                 ///< by record
+  std::vector<uint64_t> sources;            ///< found so far, by instruction
+  size_t enough = SIZE_MAX;                 ///< violations
 };
 
 template <typename Function>
@@ -119,8 +137,8 @@ void EntryVerifier::forEachInOrder(std::initializer_list<UnitKind> kinds,
     Issue issue;
     const Placed *end;
     bool operator<(const Cursor &other) const { // the earliest is on top
-      return std::tie(other.issue.cycle, other.issue.placed->number) <
-             std::tie(issue.cycle, issue.placed->number);
+      return std::tie(other.issue.cycle, other.issue.placed->queueNumber) <
+             std::tie(issue.cycle, issue.placed->queueNumber);
     }
     bool advance() {
       const Repeat &repeat = issue.in().repeat;
@@ -146,7 +164,7 @@ void EntryVerifier::forEachInOrder(std::initializer_list<UnitKind> kinds,
   };
   std::priority_queue<Cursor> open;
   for (size_t first = 0, last = 0; first < placed.size(); first = last) {
-    while (last < placed.size() && placed[last].number == placed[first].number) {
+    while (last < placed.size() && placed[last].queueNumber == placed[first].queueNumber) {
       ++last;
     }
     Cursor cursor{{nullptr, 0, 0, 0}, placed.data() + last};

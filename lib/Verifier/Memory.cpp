@@ -19,12 +19,22 @@ class Words {
 public:
   explicit Words(const Target &target)
       : target(target),
-        states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank()) {}
+        states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank()),
+        contents(states.size()) {}
 
   uint8_t &at(unsigned slice, int64_t bank, int64_t word) {
-    return states[(size_t(slice) * target.banks() + size_t(bank)) *
-                      target.wordsPerBank() +
-                  size_t(word)];
+    return states[getPlace(slice, bank, word)];
+  }
+  /// Who put what there.
+  uint64_t getContents(unsigned slice, int64_t bank, int64_t word) const {
+    uint64_t known = contents[getPlace(slice, bank, word)];
+    return known ? known
+                 : meaning::getInitial(meaning::Cell::Word,
+                                       uint64_t(slice) * target.banks() + uint64_t(bank),
+                                       uint64_t(word));
+  }
+  void setContents(unsigned slice, int64_t bank, int64_t word, uint64_t value) {
+    contents[getPlace(slice, bank, word)] = value;
   }
   void set(const WordRange &range, uint8_t state) {
     for (uint32_t k = 0; k < range.count(); ++k) {
@@ -33,8 +43,13 @@ public:
   }
 
 private:
+  size_t getPlace(unsigned slice, int64_t bank, int64_t word) const {
+    return (size_t(slice) * target.banks() + size_t(bank)) * target.wordsPerBank() + size_t(word);
+  }
+
   const Target &target;
   std::vector<uint8_t> states;
+  std::vector<uint64_t> contents; ///< 0 before the first write
 };
 
 } // namespace lpu::verifier
@@ -83,6 +98,13 @@ void EntryVerifier::checkAccesses(const Placed &p, bool isWrite, Words &words) {
                "M9");
       } else if (isWrite && access == 1) {
         state = kWritten;
+      }
+      unsigned offset = unsigned(word - first);
+      addAccess(p, isWrite ? meaning::Place::OldWord : meaning::Place::Word, 0, offset,
+                issue.ordinal(), words.getContents(p.queue.index, bank, word));
+      if (isWrite) {
+        words.setContents(p.queue.index, bank, word,
+                          meaning::getStored(p.number, issue.ordinal(), offset));
       }
     }
   });

@@ -14,6 +14,8 @@ namespace {
 struct Rows {
   int64_t format = 0;
   uint64_t loaded = 0;
+  std::map<int64_t, uint64_t> groups = {}; ///< who loaded them
+  uint64_t contents = 0;                   ///< all groups, once installed
 };
 struct Install {
   int64_t cycle;
@@ -21,6 +23,7 @@ struct Install {
 };
 struct Accumulator {
   uint64_t set = 0, isFloat = 0; ///< superlanes
+  uint64_t contents = 0;         ///< who set it or added to it last; 0 for nobody
 };
 struct PlaneState {
   std::optional<Rows> buffer;
@@ -92,6 +95,10 @@ void EntryVerifier::checkMxm() {
         other.installs.push_back({issue.cycle, std::nullopt});
       }
     });
+    for (auto [group, by] : plane.buffer->groups) {
+      plane.buffer->contents += meaning::getRows(unsigned(group), by);
+    }
+    plane.buffer->groups.clear();
     plane.installs.push_back({issue.cycle, plane.buffer});
     plane.buffer.reset();
   };
@@ -142,12 +149,13 @@ void EntryVerifier::checkMxm() {
                  "X1");
         }
       });
-      plane.buffer = Rows{issue.get("format"), 0};
+      plane.buffer = Rows{issue.get("format")};
     }
     if (plane.buffer->format != issue.get("format")) {
       report(issue, "expected the format of the rows in the buffer", "X2");
     }
     plane.buffer->loaded |= uint64_t(1) << group;
+    plane.buffer->groups[group] = meaning::getStored(issue.placed->number, issue.ordinal());
   };
 
   auto activate = [&](const Issue &issue) {
@@ -164,6 +172,8 @@ void EntryVerifier::checkMxm() {
       report(issue, "row groups that were not loaded before the install are active",
              "X6");
     }
+    addAccess(*issue.placed, meaning::Place::Array, 0, 0, issue.ordinal(),
+              array ? array->contents : 0);
     int64_t half = issue.get("half");
     if (half < 0 || (half + 1) * format->rows() > target.lanes()) {
       report(issue, absl::StrCat("expected a half below ",
@@ -186,6 +196,13 @@ void EntryVerifier::checkMxm() {
              "X9");
       return nullptr;
     };
+    auto use = [&](meaning::Place place, const Accumulator &accumulator, int64_t index) {
+      addAccess(*issue.placed, place, 0, 0, issue.ordinal(),
+                accumulator.contents
+                    ? accumulator.contents
+                    : meaning::getInitial(meaning::Cell::Accumulator,
+                                          issue.placed->queue.index, uint64_t(index)));
+    };
     if (mode != 0) {
       auto result = plane.results.find(issue.cycle);
       if (result == plane.results.end()) {
@@ -195,11 +212,16 @@ void EntryVerifier::checkMxm() {
       Issue by = result->second;
       plane.results.erase(result);
       expectIntent(issue, 0, *by.placed, 0, [] { return ""; });
+      addSources(*issue.placed,
+                 meaning::getSample(meaning::getEdge(0, 0, by.placed->number, 0, 0),
+                                    issue.ordinal(), by.ordinal()));
       Accumulator *a = accumulator(issue.get("a"));
       std::optional<uint64_t> active = bits(issue, "", target.superlanes(), "X9");
       if (!a || !active) {
         return;
       }
+      use(meaning::Place::Accumulator, *a, issue.get("a"));
+      a->contents = meaning::getStored(issue.placed->number, issue.ordinal());
       bool isFloat = by.get("format") == 1;
       if (mode == 2 && (*active & ~a->set)) {
         report(issue, absl::StrCat("add to accumulator ", issue.get("a"),
@@ -216,6 +238,9 @@ void EntryVerifier::checkMxm() {
     }
     if (issue.get("emit")) {
       Accumulator *b = accumulator(issue.get("b"));
+      if (b) {
+        use(meaning::Place::Emitted, *b, issue.get("b"));
+      }
       std::optional<uint64_t> active = bits(issue, "emit_", target.superlanes(), "X10");
       if (b && active && (*active & ~b->set)) {
         report(issue, absl::StrCat("accumulator ", issue.get("b"),

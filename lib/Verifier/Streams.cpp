@@ -152,10 +152,20 @@ namespace lpu::verifier {
 /// What one instruction does to one stream.
 struct StreamUse {
   const Placed *placed;
-  unsigned number : 16, isDrive : 1;
+  unsigned number : 16, byte : 8, isDrive : 1;
   int32_t offset;          ///< cycles from issue
   uint32_t feeder = ~0u;   ///< a sample: the use that fed it last
+  uint64_t edge = 0;       ///< from that one
 };
+
+/// Which issue of `p` is in `cycle`.
+static uint32_t getOrdinal(const Placed &p, int64_t cycle) {
+  const Repeat &repeat = p.in().repeat;
+  uint64_t after = uint64_t(cycle - p.timed->cycle);
+  uint64_t outer = repeat.m > 1 ? after / repeat.e : 0;
+  after -= outer * repeat.e;
+  return uint32_t(outer * repeat.n + (repeat.n > 1 ? after / repeat.d : 0));
+}
 
 } // namespace lpu::verifier
 
@@ -174,7 +184,7 @@ void EntryVerifier::checkStreams() {
         return;
       }
       uses[unsigned(group.direction) * target.streams() + id].push_back(
-          {&p, group.number, isDrive, int32_t(group.offset)});
+          {&p, group.number, k, isDrive, int32_t(group.offset)});
     }
   };
   for (const Placed &p : placed) {
@@ -234,11 +244,18 @@ void EntryVerifier::checkStream(Direction direction, unsigned id,
       driver = &event;
     } else if (!driver) {
       report(issue, absl::StrCat(stream(), " sampled empty at column ", column), "T5");
-    } else if (use.feeder != driver->use) {
-      use.feeder = driver->use;
+    } else {
       const StreamUse &from = uses[driver->use >> 1];
-      expectIntent(issue, use.number, *from.placed, from.number,
-                   [&] { return absl::StrCat("on ", stream(), " "); });
+      if (use.feeder != driver->use) {
+        use.feeder = driver->use;
+        use.edge = meaning::getEdge(use.number, use.byte, from.placed->number, from.number,
+                                    from.byte);
+        expectIntent(issue, use.number, *from.placed, from.number,
+                     [&] { return absl::StrCat("on ", stream(), " "); });
+      }
+      int64_t driven = event.diagonal + driver->position - from.offset;
+      addSources(*use.placed, meaning::getSample(use.edge, getOrdinal(*use.placed, issue.cycle),
+                                                 getOrdinal(*from.placed, driven)));
     }
   }
 }

@@ -7,12 +7,17 @@ using namespace lpu;
 using namespace lpu::verifier;
 
 VerifierReport EntryVerifier::run(size_t maxViolations) {
-  collect();
-  checkStreams();
-  checkMemory();
-  checkVxm();
-  checkMxm();
-  checkIntentUsed();
+  enough = maxViolations;
+  // Later checks only add to what is known to be wrong.
+  using Check = void (EntryVerifier::*)();
+  for (Check check : {&EntryVerifier::collect, &EntryVerifier::checkMemory,
+                      &EntryVerifier::checkMxm, &EntryVerifier::checkVxm,
+                      &EntryVerifier::checkStreams, &EntryVerifier::checkSources,
+                      &EntryVerifier::checkIntentUsed}) {
+    if (!isDone()) {
+      (this->*check)();
+    }
+  }
   VerifierReport report;
   report.instructions = placed.size();
   report.issues = issues;

@@ -50,7 +50,7 @@ Type resultType(std::string_view op, Type operand) {
 }
 
 struct Result {
-  const Placed *by;
+  Issue by;
   Type type;
 };
 
@@ -90,6 +90,7 @@ struct Alu {
   const Placed *placed = nullptr;
   std::optional<Operation> operation;  ///< of `placed`
   Type loaded = Type::None;            ///< type of the register
+  uint64_t contents = 0;               ///< who set the register; 0 for nobody
   std::map<int64_t, Result> results;   ///< by cycle, not before the last issue's
 };
 
@@ -97,6 +98,12 @@ struct Alu {
 
 void EntryVerifier::checkVxm() {
   std::vector<Alu> alus(target.alus());
+  auto useRegister = [&](const Issue &issue, const Alu &alu, unsigned number) {
+    addAccess(*issue.placed, meaning::Place::Register, number, 0, issue.ordinal(),
+              alu.contents ? alu.contents
+                           : meaning::getInitial(meaning::Cell::Register,
+                                                 issue.placed->queue.index, 0));
+  };
   auto getOperandType = [&](const Issue &issue, const Alu &alu, unsigned number) {
     const Operand &operand = alu.operation->operands[number];
     if (operand.from == "none") {
@@ -114,11 +121,18 @@ void EntryVerifier::checkVxm() {
         report(issue, absl::StrCat("ALU ", operand.base, " has no result in this cycle"), "V3");
         return std::optional<Type>();
       }
-      expectIntent(issue, number, *result->by, 1, [] { return "on the mesh "; });
+      const Placed &by = *result->by.placed;
+      expectIntent(issue, number, by, 1, [] { return "on the mesh "; });
+      addSources(*issue.placed,
+                 meaning::getSample(meaning::getEdge(number, 0, by.number, 1, 0),
+                                    issue.ordinal(), result->by.ordinal()));
       return std::optional(result->type);
     }
-    if (operand.from == "register" && alu.loaded == Type::None) {
-      report(issue, "the register was never loaded", "V8");
+    if (operand.from == "register") {
+      useRegister(issue, alu, number);
+      if (alu.loaded == Type::None) {
+        report(issue, "the register was never loaded", "V8");
+      }
     }
     return std::optional(operand.from == "register" ? alu.loaded : operand.type);
   };
@@ -161,6 +175,10 @@ void EntryVerifier::checkVxm() {
         report(issue, "expected an operand of the register's type", "V1");
       }
       alu.loaded = type;
+      if (!loads) {
+        useRegister(issue, alu, 3);
+      }
+      alu.contents = meaning::getStored(issue.placed->number, issue.ordinal());
     }
     if (operation.out != "none" && type != Type::None &&
         (type == Type::Int) != operation.out.starts_with("i")) {
@@ -175,10 +193,10 @@ void EntryVerifier::checkVxm() {
     int64_t due = issue.cycle + operation.latency;
     note(due);
     alu.results.erase(alu.results.begin(), alu.results.lower_bound(issue.cycle));
-    auto [it, inserted] = alu.results.insert({due, {issue.placed, type}});
+    auto [it, inserted] = alu.results.insert({due, {issue, type}});
     if (!inserted) {
       report(issue, absl::StrCat("a second result of the ALU in cycle ", due,
-                                 ", the first is of ", describe(*it->second.by)),
+                                 ", the first is of ", describe(*it->second.by.placed)),
              "V4");
     }
   });

@@ -1,7 +1,7 @@
 // RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-place-buffers)' | FileCheck %s --check-prefix=PLACE
 // RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream)' | FileCheck %s --check-prefix=CHAIN
 // RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream)' | lpu-opt | FileCheck %s --check-prefix=CHAIN
-// RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-schedule),convert-stream-to-isa)' | FileCheck %s --check-prefix=ISA
+// RUN: lpu-opt %s --pass-pipeline='builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-record-intent,stream-schedule),convert-stream-to-isa)' | FileCheck %s --check-prefix=ISA
 
 // Every byte of a row lies in a slice of its own, so that all come in one cycle.
 // PLACE: lpu.load_input "x" shape [2, 32] {placement = array<i64: {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0, {{[0-9]+}}, 1, 0>}

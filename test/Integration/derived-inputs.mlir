@@ -1,5 +1,5 @@
 // A mask that the host derives from a run-time length, on the machine.
-// DEFINE: %{passes} = builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-schedule),convert-stream-to-isa)
+// DEFINE: %{passes} = builtin.module(lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-record-intent,stream-schedule),convert-stream-to-isa)
 // RUN: lpu-opt %s --pass-pipeline='%{passes}' -o %t.isa.mlir
 // RUN: FileCheck %s < %t.isa.mlir
 // RUN: lpu-translate --export-assembly %t.isa.mlir -o %t.lpuasm

@@ -2,6 +2,7 @@
 #ifndef ISA_IR_ISADIALECT_H
 #define ISA_IR_ISADIALECT_H
 
+#include "lpu/Binary/Program.h"
 #include "lpu/ISA/PackedInstruction.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -15,6 +16,7 @@
 
 namespace lpu {
 llvm::hash_code hash_value(const PackedInstruction &instruction);
+llvm::hash_code hash_value(const Meaning &meaning);
 } // namespace lpu
 
 namespace mlir::lpuisa {
@@ -33,12 +35,19 @@ ParseResult parseFields(OpAsmParser &parser, ::lpu::Instruction instruction,
 void printFields(OpAsmPrinter &printer, MLIRContext *context,
                  const ::lpu::PackedInstruction &instruction, bool withZeros);
 
+/// `meant [number, operation, sources]`, where it is stated.
+ParseResult parseOptionalMeaning(OpAsmParser &parser, ::lpu::Meaning &meaning);
+void printOptionalMeaning(OpAsmPrinter &printer, const ::lpu::Meaning &meaning);
+
 // What the generic form has for properties.
 Attribute convertToAttribute(MLIRContext *context, const ::lpu::PackedInstruction &instruction);
 LogicalResult convertFromAttribute(::lpu::PackedInstruction &instruction, Attribute attribute,
                                    llvm::function_ref<InFlightDiagnostic()> emitError);
 Attribute convertToAttribute(MLIRContext *context, const Intent &intent);
 LogicalResult convertFromAttribute(Intent &intent, Attribute attribute,
+                                   llvm::function_ref<InFlightDiagnostic()> emitError);
+Attribute convertToAttribute(MLIRContext *context, const ::lpu::Meaning &meaning);
+LogicalResult convertFromAttribute(::lpu::Meaning &meaning, Attribute attribute,
                                    llvm::function_ref<InFlightDiagnostic()> emitError);
 
 } // namespace mlir::lpuisa

@@ -52,9 +52,11 @@ def ISA_InstructionOp : ISA_Op<"inst", [HasParent<"QueueOp">]> {
     by name, fields at their default left out), `repeat` [n, d, m, e] and `strides` ([i, j]
     by field) where there are some. `intent` lists who is meant to feed the operands:
     [operand, producer's queue number, producer's index in its queue, its result], flat.
+    `meant` is the instruction's meaning: its number, the digests of its operation and of
+    its sources (docs/Spec/Binary.md); an instruction without it has number 0.
   }];
   let arguments = (ins ISA_InstructionProp:$instruction, I64Prop:$cycle,
-                       ISA_IntentProp:$intent);
+                       ISA_IntentProp:$intent, ISA_MeaningProp:$meaning);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }

@@ -38,4 +38,7 @@ def ISA_IntentProp : ISA_Prop<"::mlir::lpuisa::Intent", "numbers of intent recor
   let hashProperty = "::llvm::hash_combine_range($_storage)";
 }
 
+def ISA_MeaningProp : ISA_Prop<"::lpu::Meaning", "what an instruction is meant to do and find",
+                               "const ::lpu::Meaning &">;
+
 #endif

@@ -18,6 +18,10 @@ llvm::hash_code lpu::hash_value(const PackedInstruction &instruction) {
                             all.repeat.n, all.repeat.d, all.repeat.m, all.repeat.e);
 }
 
+llvm::hash_code lpu::hash_value(const Meaning &meaning) {
+  return llvm::hash_combine(meaning.number, meaning.operation, meaning.sources);
+}
+
 namespace {
 
 /// Value of a field as its attribute spells it; nothing when it does not fit.
@@ -263,6 +267,40 @@ LogicalResult convertFromAttribute(Intent &intent, Attribute attribute, EmitErro
   return success();
 }
 
+Attribute convertToAttribute(MLIRContext *context, const ::lpu::Meaning &meaning) {
+  return DenseI64ArrayAttr::get(context, {int64_t(meaning.number), int64_t(meaning.operation),
+                                          int64_t(meaning.sources)});
+}
+
+LogicalResult convertFromAttribute(::lpu::Meaning &meaning, Attribute attribute,
+                                   EmitError emitError) {
+  auto numbers = dyn_cast<DenseI64ArrayAttr>(attribute);
+  if (!numbers || numbers.size() != 3 || !llvm::isUInt<32>(numbers[0]) ||
+      !llvm::isUInt<32>(numbers[1])) {
+    return emitError() << "expected [number, operation, sources], got " << attribute;
+  }
+  meaning = {uint32_t(numbers[0]), uint32_t(numbers[1]), uint64_t(numbers[2])};
+  return success();
+}
+
+ParseResult parseOptionalMeaning(OpAsmParser &parser, ::lpu::Meaning &meaning) {
+  llvm::SMLoc at = parser.getCurrentLocation();
+  if (failed(parser.parseOptionalKeyword("meant"))) {
+    return success();
+  }
+  Attribute numbers = DenseI64ArrayAttr::parse(parser, Type());
+  return failure(!numbers || failed(convertFromAttribute(meaning, numbers, [&] {
+                   return parser.emitError(at);
+                 })));
+}
+
+void printOptionalMeaning(OpAsmPrinter &printer, const ::lpu::Meaning &meaning) {
+  if (meaning.number != 0) {
+    printer << " meant [" << meaning.number << ", " << meaning.operation << ", "
+            << int64_t(meaning.sources) << "]";
+  }
+}
+
 ParseResult InstructionOp::parse(OpAsmParser &parser, OperationState &result) {
   auto &properties = result.getOrAddProperties<Properties>();
   Instruction instruction;
@@ -279,7 +317,8 @@ ParseResult InstructionOp::parse(OpAsmParser &parser, OperationState &result) {
       return failure();
     }
   }
-  return parser.parseOptionalAttrDict(result.attributes);
+  return failure(parseOptionalMeaning(parser, properties.meaning) ||
+                 parser.parseOptionalAttrDict(result.attributes));
 }
 
 void InstructionOp::print(OpAsmPrinter &printer) {
@@ -291,6 +330,7 @@ void InstructionOp::print(OpAsmPrinter &printer) {
     llvm::interleaveComma(getIntent(), printer);
     printer << "]";
   }
+  printOptionalMeaning(printer, getMeaning());
   printer.printOptionalAttrDict(llvm::to_vector((*this)->getDiscardableAttrs()));
 }
 

@@ -122,6 +122,9 @@ ParseResult IssueOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseAttribute(properties.alu, i64)) {
     return failure();
   }
+  if (lpuisa::parseOptionalMeaning(parser, properties.meaning)) {
+    return failure();
+  }
   SmallVector<OpAsmParser::UnresolvedOperand> inputs;
   FunctionType type;
   llvm::SMLoc at = parser.getCurrentLocation();
@@ -144,6 +147,7 @@ void IssueOp::print(OpAsmPrinter &printer) {
   if (auto alu = getAlu()) {
     printer << " alu " << *alu;
   }
+  lpuisa::printOptionalMeaning(printer, getMeaning());
   if (!getInputs().empty()) {
     printer << " (" << getInputs() << ")";
   }

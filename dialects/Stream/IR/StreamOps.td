@@ -103,7 +103,7 @@ def Stream_IssueOp : Stream_Op<"issue"> {
     stream ids, ALU numbers. Operands and results stand in the order of
     lpu/Binary/Operands.h. `repeat` is [n, d, m, e]; `strides` gives [i, j] for a field.
     After scheduling `ids` has the first stream id of every flow result, `alu` the ALU of an
-    issue on `vxm.*`.
+    issue on `vxm.*`. `meant` is what stream-record-intent notes (docs/Spec/Binary.md).
 
     ```mlir
     %x = stream.issue "mem" on "mem.w3" at 0 {r = "linear", r_addr = 5 : i64, r_dir = "east"}
@@ -112,7 +112,7 @@ def Stream_IssueOp : Stream_Op<"issue"> {
   }];
   let arguments = (ins ISA_InstructionProp:$instruction, StrAttr:$queue, I64Prop:$offset,
                        OptionalAttr<DenseI64ArrayAttr>:$ids, OptionalAttr<I64Attr>:$alu,
-                       Variadic<Stream_AnyType>:$inputs);
+                       ISA_MeaningProp:$meaning, Variadic<Stream_AnyType>:$inputs);
   let results = (outs Variadic<Stream_AnyType>:$results);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

@@ -4,6 +4,16 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RecordIntentPass : Pass<"stream-record-intent", "::mlir::stream::ProgramOp"> {
+  let summary = "note what every instruction is meant to do and to find";
+  let description = [{
+    Comes before scheduling: the chains' order and their SSA values say whose result every
+    issue takes from streams, mesh, SRAM words, registers, weights and accumulators. `meant`
+    of each issue is set (docs/Spec/Binary.md); the verifier holds the finished program
+    against it.
+  }];
+}
+
 def SchedulePass : Pass<"stream-schedule", "::mlir::stream::ProgramOp"> {
   let summary = "give every chain its start, its stream ids and its ALUs";
   let description = [{

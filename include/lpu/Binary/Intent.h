@@ -6,12 +6,11 @@
 
 namespace lpu {
 
-/// The records that the timing of `entry` implies: each operand is fed by the
-/// last driver of its diagonal. For programs written by hand (`intent auto`);
-/// a compiler states what it meant instead. Sorted. Errors name the first
-/// operand that nothing feeds.
-absl::StatusOr<std::vector<IntentRecord>> deriveIntent(const Target &target,
-                                                       const EntryProgram &entry);
+/// Sets the intent and the meanings that the timing of `entry` implies: each operand is
+/// fed by the last driver of its diagonal, each word, register and accumulator holds what
+/// was put there last. For programs written by hand (`intent auto`); a compiler states what
+/// it meant instead. Records are sorted. Errors name the first operand that nothing feeds.
+absl::Status deriveIntent(const Target &target, EntryProgram &entry);
 
 } // namespace lpu
 

@@ -24,6 +24,15 @@ struct IntentRecord {
   bool operator==(const IntentRecord &) const = default;
 };
 
+/// What one instruction was meant to do and to find, stated before it had a cycle
+/// (docs/Spec/Binary.md, Meaning.h).
+struct Meaning {
+  uint32_t number = 0;    ///< of the instruction in the program as it was meant; 0: not stated
+  uint32_t operation = 0; ///< digest of what it does
+  uint64_t sources = 0;   ///< digest of what it takes in, issue by issue, and who put it there
+  bool operator==(const Meaning &) const = default;
+};
+
 /// One queue's instructions, issue cycles made explicit, no Nops.
 struct QueueStream {
   QueueId queue;
@@ -34,6 +43,7 @@ struct QueueStream {
 struct EntryProgram {
   std::vector<QueueStream> queues; ///< in queue order, only those that issue
   std::vector<IntentRecord> intent;
+  std::vector<Meaning> meanings; ///< of all instructions, queue by queue; or empty
   Entry header; ///< bindings, derived inputs, scratch; queues and segments unset
 };
 
@@ -57,7 +67,7 @@ struct Program {
   const EntryProgram *findEntry(std::string_view name) const;
 };
 
-inline constexpr uint32_t kBinaryMajor = 1, kBinaryMinor = 0;
+inline constexpr uint32_t kBinaryMajor = 1, kBinaryMinor = 1;
 
 /// Encodes one queue (gaps become Nops). Errors: overlapping issues, a field
 /// out of range, an instruction of another unit.
@@ -76,6 +86,7 @@ struct EncodedEntry {
   std::vector<Queue> queues;
   std::vector<uint8_t> intent;
   uint64_t intentRecords = 0;
+  std::vector<uint8_t> meanings;
 };
 /// Errors: those of encodeQueue.
 absl::StatusOr<EncodedEntry> encodeEntry(const Target &target, const EntryProgram &entry);

@@ -84,7 +84,7 @@ private:
         return placed.op.emitOpError("expected stream ids and ALUs that fit their fields");
       }
       lpuisa::InstructionOp::create(builder, placed.op.getLoc(), *packed, placed.cycle,
-                                    getIntent(placed.op, instruction));
+                                    getIntent(placed.op, instruction), placed.op.getMeaning());
     }
     return success();
   }

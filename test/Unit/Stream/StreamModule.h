@@ -25,6 +25,8 @@ public:
   bool schedule() {
     mlir::PassManager passes(&context);
     passes.addNestedPass<mlir::stream::ProgramOp>(
+        mlir::stream::createRecordIntentPass());
+    passes.addNestedPass<mlir::stream::ProgramOp>(
         mlir::stream::createSchedulePass());
     return module && mlir::succeeded(passes.run(*module));
   }
