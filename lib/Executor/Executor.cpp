@@ -25,6 +25,7 @@ Executor::~Executor() = default;
 
 const Program &Executor::program() const { return *impl->program; }
 void Executor::resetState() { impl->chip.sram().resetState(); }
+std::vector<uint8_t> Executor::readState() const { return impl->chip.sram().readState(); }
 
 double RunStatistics::utilization(const Target &target, UnitKind kind) const {
   uint64_t issued = 0, queues = 0;

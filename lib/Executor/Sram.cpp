@@ -80,4 +80,12 @@ void Sram::resetState() {
   }
 }
 
+std::vector<uint8_t> Sram::readState() const {
+  std::vector<uint8_t> state;
+  for (auto [first, count] : stateRuns) {
+    state.insert(state.end(), bytes + first * lanes, bytes + (first + count) * lanes);
+  }
+  return state;
+}
+
 void Sram::startRun() { writtenMasks = imageMasks; }

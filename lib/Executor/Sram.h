@@ -20,6 +20,8 @@ public:
   absl::Status load(const Program &program);
   /// Zeroes the state regions.
   void resetState();
+  /// Their bytes, in the order of the image.
+  std::vector<uint8_t> readState() const;
   /// Forgets every word that is not part of the image.
   void startRun();
 

@@ -20,21 +20,21 @@ public:
   explicit Words(const Target &target)
       : target(target),
         states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank()),
-        contents(states.size()) {}
+        contents(size_t(target.numSlices()) * target.banks()) {}
 
   uint8_t &at(unsigned slice, int64_t bank, int64_t word) {
     return states[getPlace(slice, bank, word)];
   }
   /// Who put what there.
   uint64_t getContents(unsigned slice, int64_t bank, int64_t word) const {
-    uint64_t known = contents[getPlace(slice, bank, word)];
-    return known ? known
-                 : meaning::getInitial(meaning::Cell::Word,
-                                       uint64_t(slice) * target.banks() + uint64_t(bank),
-                                       uint64_t(word));
+    size_t unit = getBank(slice, bank);
+    uint64_t known = contents[unit].empty() ? 0 : contents[unit][size_t(word)];
+    return known ? known : meaning::getInitial(meaning::Cell::Word, unit, uint64_t(word));
   }
   void setContents(unsigned slice, int64_t bank, int64_t word, uint64_t value) {
-    contents[getPlace(slice, bank, word)] = value;
+    std::vector<uint64_t> &words = contents[getBank(slice, bank)];
+    words.resize(target.wordsPerBank());
+    words[size_t(word)] = value;
   }
   void set(const WordRange &range, uint8_t state) {
     for (uint32_t k = 0; k < range.count(); ++k) {
@@ -43,13 +43,16 @@ public:
   }
 
 private:
+  size_t getBank(unsigned slice, int64_t bank) const {
+    return size_t(slice) * target.banks() + size_t(bank);
+  }
   size_t getPlace(unsigned slice, int64_t bank, int64_t word) const {
-    return (size_t(slice) * target.banks() + size_t(bank)) * target.wordsPerBank() + size_t(word);
+    return getBank(slice, bank) * target.wordsPerBank() + size_t(word);
   }
 
   const Target &target;
   std::vector<uint8_t> states;
-  std::vector<uint64_t> contents; ///< 0 before the first write
+  std::vector<std::vector<uint64_t>> contents; ///< of banks that are written; 0 for initial ones
 };
 
 } // namespace lpu::verifier

@@ -87,6 +87,8 @@ public:
                                 const HostTensors &inputs);
   /// Zeroes every state region, as at load.
   void resetState();
+  /// Bytes of all state regions, in the order of the image.
+  std::vector<uint8_t> readState() const;
   const Program &program() const;
 
 private:

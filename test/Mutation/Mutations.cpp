@@ -1,0 +1,307 @@
+//===- Mutations.cpp - Binaries changed in one place ----------------------===//
+
+#include "Mutations.h"
+#include "absl/strings/str_cat.h"
+#include "lpu/Support/Strings.h"
+#include <algorithm>
+
+namespace lpu::mutation {
+namespace {
+
+bool isNumber(FieldKind kind) {
+  return kind == FieldKind::Unsigned || kind == FieldKind::Signed || kind == FieldKind::Float;
+}
+
+/// The field that stride slot `slot` belongs to.
+const FieldInfo &getStrided(const InstructionInfo &info, size_t slot) {
+  for (const FieldInfo &field : info.fields) {
+    if (field.strided && slot-- == 0) {
+      return field;
+    }
+  }
+  return info.fields.front();
+}
+
+size_t countStrided(const InstructionInfo &info) {
+  return size_t(std::count_if(info.fields.begin(), info.fields.end(),
+                              [](const FieldInfo &field) { return field.strided; }));
+}
+
+/// The kind of a field, by what the ISA's table says of it.
+std::string getFieldKind(const Instruction &in, const FieldInfo &field) {
+  std::string_view name = field.name;
+  auto ends = [&](std::string_view end) { return name.ends_with(end); };
+  if (field.kind == FieldKind::Direction) {
+    return "direction";
+  }
+  if (!isNumber(field.kind)) {
+    return field.kind == FieldKind::AluOp        ? "operation"
+           : field.kind == FieldKind::StreamType ? "type"
+           : field.kind == FieldKind::Operand    ? "operand source"
+                                                 : "mode";
+  }
+  if (ends("_bank")) {
+    return "bank";
+  }
+  if (ends("_addr")) {
+    return "address";
+  }
+  if (ends("_lo") || ends("_len")) {
+    return "window";
+  }
+  if (in.opcode == Opcode::Alu && name.size() == 6 && ends("_base")) {
+    std::string_view from = getEnumName(FieldKind::Operand, in.get(std::string(1, name[0])));
+    return from == "mesh" ? "ALU" : "stream";
+  }
+  if (ends("id") || ends("base") || ends("base2") || ends("_step")) {
+    return "stream";
+  }
+  if (ends("_value") || name == "lo" || name == "hi") {
+    return "immediate";
+  }
+  if (name == "a" || name == "b") {
+    return "accumulator";
+  }
+  if (ends("first") || ends("count") || ends("mask") || name == "half") {
+    return "mask";
+  }
+  return std::string(name); // group, table, lanes, counter
+}
+
+TimedInstruction &getTimed(EntryProgram &entry, const Mutation &m) {
+  return entry.queues[m.queue].instructions[m.index];
+}
+const TimedInstruction &getTimed(const EntryProgram &entry, const Mutation &m) {
+  return entry.queues[m.queue].instructions[m.index];
+}
+
+/// The one of [0, 5) or [0, 3) that `number` names, read and written alike.
+template <typename Record, typename Function>
+void withNumber(Record &record, uint32_t number, Function function) {
+  if constexpr (std::is_same_v<std::remove_const_t<Record>, IntentRecord>) {
+    switch (number) {
+    case 0:
+      return function(record.consumerQueue);
+    case 1:
+      return function(record.consumerIndex);
+    case 2:
+      return function(record.operand);
+    case 3:
+      return function(record.producerOperand);
+    case 4:
+      return function(record.producerQueue);
+    default:
+      return function(record.producerIndex);
+    }
+  } else {
+    switch (number) {
+    case 0:
+      return function(record.number);
+    case 1:
+      return function(record.operation);
+    default:
+      return function(record.sources);
+    }
+  }
+}
+
+class Enumerator {
+public:
+  std::vector<Mutation> run(const EntryProgram &entry) {
+    for (uint32_t queue = 0; queue < entry.queues.size(); ++queue) {
+      const std::vector<TimedInstruction> &all = entry.queues[queue].instructions;
+      for (uint32_t index = 0; index < all.size(); ++index) {
+        at = {Mutation::Of::Cycle, queue, index};
+        addBoth(Mutation::Of::Cycle, 0);
+        if (index + 1 < all.size()) { // the last one has nothing behind it
+          addBoth(Mutation::Of::Gap, 0);
+        }
+        addInstruction(all[index].instruction);
+      }
+    }
+    for (uint32_t k = 0; k < entry.intent.size(); ++k) {
+      at = {Mutation::Of::Intent, 0, k};
+      for (uint32_t number = 0; number < 6; ++number) {
+        addBoth(Mutation::Of::Intent, number);
+      }
+    }
+    for (uint32_t k = 0; k < entry.meanings.size(); ++k) {
+      at = {Mutation::Of::Meaning, 0, k};
+      for (uint32_t number = 0; number < 3; ++number) {
+        addBoth(Mutation::Of::Meaning, number);
+      }
+    }
+    at = {Mutation::Of::Promise};
+    addBoth(Mutation::Of::Promise, 0);
+    return std::move(all);
+  }
+
+private:
+  void add(Mutation::Of of, uint32_t number, int64_t value) {
+    at.of = of, at.number = number, at.value = value;
+    all.push_back(at);
+  }
+  void addBoth(Mutation::Of of, uint32_t number) {
+    add(of, number, -1);
+    add(of, number, 1);
+  }
+
+  void addInstruction(const Instruction &in) {
+    for (uint32_t f = 0; f < in.fields.size(); ++f) {
+      const FieldInfo &field = in.info().fields[f];
+      int64_t old = in.fields[f];
+      if (isNumber(field.kind)) {
+        for (int64_t value : {old - 1, old + 1}) {
+          if (fitsField(field, value)) {
+            add(Mutation::Of::Field, f, value);
+          }
+        }
+        continue;
+      }
+      for (int64_t value = 0; value < int64_t(1) << field.bits; ++value) {
+        if (value != old) { // those without a name too: the reader's business
+          add(Mutation::Of::Field, f, value);
+        }
+      }
+    }
+    for (uint32_t k = 0; k < 4; ++k) {
+      addBoth(Mutation::Of::Repeat, k);
+    }
+    for (uint32_t k = 0; k < 2 * countStrided(in.info()); ++k) {
+      addBoth(Mutation::Of::Stride, k);
+    }
+  }
+
+  Mutation at;
+  std::vector<Mutation> all;
+};
+
+} // namespace
+
+std::vector<Mutation> enumerate(const EntryProgram &entry) { return Enumerator().run(entry); }
+
+std::string getKind(const EntryProgram &entry, const Mutation &m) {
+  switch (m.of) {
+  case Mutation::Of::Cycle:
+    return "cycle";
+  case Mutation::Of::Gap:
+    return "nop";
+  case Mutation::Of::Field: {
+    const Instruction &in = getTimed(entry, m).instruction;
+    return getFieldKind(in, in.info().fields[m.number]);
+  }
+  case Mutation::Of::Repeat:
+    return m.number % 2 == 0 ? "repeat count" : "repeat interval";
+  case Mutation::Of::Stride:
+    return "stride";
+  case Mutation::Of::Intent:
+    return "intent record";
+  case Mutation::Of::Meaning:
+    return "meaning";
+  case Mutation::Of::Promise:
+    return "promised cycles";
+  }
+  return "";
+}
+
+void apply(EntryProgram &entry, const Mutation &m) {
+  auto change = [&](auto &number) {
+    number = std::remove_reference_t<decltype(number)>(number + uint64_t(m.value));
+  };
+  switch (m.of) {
+  case Mutation::Of::Cycle:
+    getTimed(entry, m).cycle += m.value;
+    break;
+  case Mutation::Of::Gap: {
+    std::vector<TimedInstruction> &all = entry.queues[m.queue].instructions;
+    for (size_t k = m.index; k < all.size(); ++k) {
+      all[k].cycle += m.value;
+    }
+    break;
+  }
+  case Mutation::Of::Field:
+    getTimed(entry, m).instruction.fields[m.number] = m.value;
+    break;
+  case Mutation::Of::Repeat: {
+    Repeat &r = getTimed(entry, m).instruction.repeat;
+    change(m.number == 0 ? r.n : m.number == 1 ? r.d : m.number == 2 ? r.m : r.e);
+    break;
+  }
+  case Mutation::Of::Stride: {
+    std::vector<Repeat::Stride> &strides = getTimed(entry, m).instruction.repeat.strides;
+    strides.resize(std::max<size_t>(strides.size(), m.number / 2 + 1));
+    Repeat::Stride &stride = strides[m.number / 2];
+    change(m.number % 2 ? stride.j : stride.i);
+    break;
+  }
+  case Mutation::Of::Intent:
+    withNumber(entry.intent[m.index], m.number, change);
+    break;
+  case Mutation::Of::Meaning:
+    withNumber(entry.meanings[m.index], m.number, change);
+    break;
+  case Mutation::Of::Promise:
+    entry.header.set_cycles(entry.header.cycles() + uint64_t(m.value));
+    break;
+  }
+}
+
+Mutation invert(const EntryProgram &before, const Mutation &mutation) {
+  Mutation back = mutation;
+  back.value = mutation.of == Mutation::Of::Field
+                   ? getTimed(before, mutation).instruction.fields[mutation.number]
+                   : -mutation.value;
+  return back;
+}
+
+std::string describe(const Program &program, const EntryProgram &before, const Mutation &m) {
+  std::string where = absl::StrCat("entry ", before.header.name(), ": ");
+  switch (m.of) {
+  case Mutation::Of::Intent:
+    return absl::StrCat(where, "intent record ", m.index, ", number ", m.number, " by ", m.value);
+  case Mutation::Of::Meaning:
+    return absl::StrCat(where, "meaning of instruction ", m.index, ", number ", m.number, " by ",
+                        m.value);
+  case Mutation::Of::Promise:
+    return absl::StrCat(where, "promised cycles by ", m.value);
+  default:
+    break;
+  }
+  const TimedInstruction &timed = getTimed(before, m);
+  const Instruction &in = timed.instruction;
+  const InstructionInfo &info = in.info();
+  absl::StrAppend(&where, "queue ", program.target.queueName(before.queues[m.queue].queue),
+                  ", cycle ", timed.cycle, ", ", toAbsl(info.mnemonic));
+  for (size_t f = 0; f < info.fields.size(); ++f) {
+    if (in.fields[f] != info.fields[f].defaultValue) {
+      std::string_view name = getEnumName(info.fields[f].kind, in.fields[f]);
+      absl::StrAppend(&where, " ", toAbsl(info.fields[f].name), "=",
+                      name.empty() ? absl::StrCat(in.fields[f]) : std::string(name));
+    }
+  }
+  const Repeat &r = in.repeat;
+  if (!r.isPlain()) {
+    absl::StrAppend(&where, " repeat ", r.n, " ", r.d, " ", r.m, " ", r.e);
+  }
+  for (size_t slot = 0; slot < r.strides.size(); ++slot) {
+    absl::StrAppend(&where, " stride ", toAbsl(getStrided(info, slot).name), " ",
+                    r.strides[slot].i, " ", r.strides[slot].j);
+  }
+  where += ": ";
+  switch (m.of) {
+  case Mutation::Of::Cycle:
+    return absl::StrCat(where, "cycle -> ", timed.cycle + m.value);
+  case Mutation::Of::Gap:
+    return absl::StrCat(where, "it and all behind it by ", m.value);
+  case Mutation::Of::Field:
+    return absl::StrCat(where, toAbsl(info.fields[m.number].name), " ", in.fields[m.number], " -> ",
+                        m.value);
+  case Mutation::Of::Repeat:
+    return absl::StrCat(where, std::string(1, "ndme"[m.number]), " by ", m.value);
+  default:
+    return absl::StrCat(where, m.number % 2 ? "inner" : "outer", " stride of ",
+                        toAbsl(getStrided(info, m.number / 2).name), " by ", m.value);
+  }
+}
+
+} // namespace lpu::mutation
