@@ -200,7 +200,7 @@ void Storage::addQueue(std::span<const Issue> issues) {
       while (next < plane.installs.size() && plane.installs[next].first <= cycle) {
         plane.array = plane.installs[next++].second;
       }
-      issue.meaning->sources += getAccess(Place::Array, 0, 0, k, plane.array);
+      issue.meaning->sources += getAccess(Place::Array, 0, k, plane.array);
     });
   }
   case UnitKind::MxmAccumulators:
@@ -222,14 +222,17 @@ void Storage::addWords(const Issue &issue, uint32_t i, uint32_t j, uint32_t k) {
       continue;
     }
     uint64_t unit = uint64_t(issue.queue.index) * target.banks() + uint64_t(in.fields[part.bank]);
-    for (int64_t offset = 0; offset < count; ++offset) {
-      uint64_t word = uint64_t(first + offset);
-      uint64_t &contents = words[unit * target.wordsPerBank() + word];
-      issue.meaning->sources +=
-          getAccess(isWrite ? Place::OldWord : Place::Word, 0, unsigned(offset), k,
-                    contents ? contents : getInitial(Cell::Word, unit, word));
-      if (isWrite) {
-        contents = getStored(issue.meaning->number, k, unsigned(offset));
+    uint64_t *window = &words[unit * target.wordsPerBank() + uint64_t(first)];
+    uint64_t initial = getInitial(Cell::Word, unit, uint64_t(first)), sum = 0;
+    for (int64_t part = 0; part < count; ++part) {
+      uint64_t contents = window[part] ? window[part] : initial + uint64_t(part) * kWordStep;
+      sum += getPart(unsigned(part), contents);
+    }
+    issue.meaning->sources += getAccess(isWrite ? Place::OldWord : Place::Word, 0, k, sum);
+    if (isWrite) {
+      uint64_t stored = getStored(issue.meaning->number, k);
+      for (int64_t part = 0; part < count; ++part) {
+        window[part] = stored + uint64_t(part) * kWordStep;
       }
     }
   }
@@ -240,7 +243,7 @@ void Storage::addRegister(const Issue &issue, uint32_t j, uint32_t k, uint64_t &
   const Fields &f = fields();
   auto use = [&](unsigned number) {
     uint64_t found = contents ? contents : getInitial(Cell::Register, issue.queue.index, 0);
-    issue.meaning->sources += getAccess(Place::Register, number, 0, k, found);
+    issue.meaning->sources += getAccess(Place::Register, number, k, found);
   };
   for (unsigned number = 0; number < f.operands.size(); ++number) {
     if (in.fields[f.operands[number]] == f.fromRegister) {
@@ -285,7 +288,7 @@ void Storage::addAccumulator(const Issue &issue, uint32_t i, uint32_t j, uint32_
     uint64_t &contents =
         accumulators[size_t(issue.queue.index) * target.accumulators() + size_t(number)];
     issue.meaning->sources += getAccess(
-        place, 0, 0, k,
+        place, 0, k,
         contents ? contents
                  : getInitial(Cell::Accumulator, issue.queue.index, uint64_t(number)));
     if (isSet) {

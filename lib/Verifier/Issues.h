@@ -83,9 +83,9 @@ private:
   /// Records that no operand made use of.
   void checkIntentUsed();
   /// Notes that issue `k` of `p` found `contents` at `place`.
-  void addAccess(const Placed &p, meaning::Place place, unsigned number, unsigned part,
-                 uint32_t k, uint64_t contents) {
-    sources[size_t(&p - placed.data())] += meaning::getAccess(place, number, part, k, contents);
+  void addAccess(const Placed &p, meaning::Place place, unsigned number, uint32_t k,
+                 uint64_t contents) {
+    sources[size_t(&p - placed.data())] += meaning::getAccess(place, number, k, contents);
   }
   void addSources(const Placed &p, uint64_t share) { sources[size_t(&p - placed.data())] += share; }
   /// Whether there is no need to look on.

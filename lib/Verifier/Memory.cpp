@@ -23,18 +23,27 @@ public:
         contents(size_t(target.numSlices()) * target.banks()) {}
 
   uint8_t &at(unsigned slice, int64_t bank, int64_t word) {
-    return states[getPlace(slice, bank, word)];
+    return states[(size_t(slice) * target.banks() + size_t(bank)) *
+                      target.wordsPerBank() +
+                  size_t(word)];
   }
-  /// Who put what there.
-  uint64_t getContents(unsigned slice, int64_t bank, int64_t word) const {
-    size_t unit = getBank(slice, bank);
-    uint64_t known = contents[unit].empty() ? 0 : contents[unit][size_t(word)];
-    return known ? known : meaning::getInitial(meaning::Cell::Word, unit, uint64_t(word));
-  }
-  void setContents(unsigned slice, int64_t bank, int64_t word, uint64_t value) {
-    std::vector<uint64_t> &words = contents[getBank(slice, bank)];
-    words.resize(target.wordsPerBank());
-    words[size_t(word)] = value;
+  /// Digest of who put what into a window; then `stored` does, unless it is 0.
+  uint64_t exchange(unsigned slice, int64_t bank, int64_t first, int64_t count, uint64_t stored) {
+    size_t unit = size_t(slice) * target.banks() + size_t(bank);
+    std::vector<uint64_t> &words = contents[unit];
+    if (stored != 0) {
+      words.resize(target.wordsPerBank());
+    }
+    uint64_t initial = meaning::getInitial(meaning::Cell::Word, unit, uint64_t(first)), sum = 0;
+    for (int64_t part = 0; part < count; ++part) {
+      uint64_t step = uint64_t(part) * meaning::kWordStep;
+      uint64_t known = words.empty() ? 0 : words[size_t(first + part)];
+      sum += meaning::getPart(unsigned(part), known ? known : initial + step);
+      if (stored != 0) {
+        words[size_t(first + part)] = stored + step;
+      }
+    }
+    return sum;
   }
   void set(const WordRange &range, uint8_t state) {
     for (uint32_t k = 0; k < range.count(); ++k) {
@@ -43,13 +52,6 @@ public:
   }
 
 private:
-  size_t getBank(unsigned slice, int64_t bank) const {
-    return size_t(slice) * target.banks() + size_t(bank);
-  }
-  size_t getPlace(unsigned slice, int64_t bank, int64_t word) const {
-    return getBank(slice, bank) * target.wordsPerBank() + size_t(word);
-  }
-
   const Target &target;
   std::vector<uint8_t> states;
   std::vector<std::vector<uint64_t>> contents; ///< of banks that are written; 0 for initial ones
@@ -102,14 +104,10 @@ void EntryVerifier::checkAccesses(const Placed &p, bool isWrite, Words &words) {
       } else if (isWrite && access == 1) {
         state = kWritten;
       }
-      unsigned offset = unsigned(word - first);
-      addAccess(p, isWrite ? meaning::Place::OldWord : meaning::Place::Word, 0, offset,
-                issue.ordinal(), words.getContents(p.queue.index, bank, word));
-      if (isWrite) {
-        words.setContents(p.queue.index, bank, word,
-                          meaning::getStored(p.number, issue.ordinal(), offset));
-      }
     }
+    uint64_t stored = isWrite ? meaning::getStored(p.number, issue.ordinal()) : 0;
+    addAccess(p, isWrite ? meaning::Place::OldWord : meaning::Place::Word, 0, issue.ordinal(),
+              words.exchange(p.queue.index, bank, first, count, stored));
   });
 }
 

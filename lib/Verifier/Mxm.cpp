@@ -172,7 +172,7 @@ void EntryVerifier::checkMxm() {
       report(issue, "row groups that were not loaded before the install are active",
              "X6");
     }
-    addAccess(*issue.placed, meaning::Place::Array, 0, 0, issue.ordinal(),
+    addAccess(*issue.placed, meaning::Place::Array, 0, issue.ordinal(),
               array ? array->contents : 0);
     int64_t half = issue.get("half");
     if (half < 0 || (half + 1) * format->rows() > target.lanes()) {
@@ -197,7 +197,7 @@ void EntryVerifier::checkMxm() {
       return nullptr;
     };
     auto use = [&](meaning::Place place, const Accumulator &accumulator, int64_t index) {
-      addAccess(*issue.placed, place, 0, 0, issue.ordinal(),
+      addAccess(*issue.placed, place, 0, issue.ordinal(),
                 accumulator.contents
                     ? accumulator.contents
                     : meaning::getInitial(meaning::Cell::Accumulator,

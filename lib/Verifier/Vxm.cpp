@@ -99,7 +99,7 @@ struct Alu {
 void EntryVerifier::checkVxm() {
   std::vector<Alu> alus(target.alus());
   auto useRegister = [&](const Issue &issue, const Alu &alu, unsigned number) {
-    addAccess(*issue.placed, meaning::Place::Register, number, 0, issue.ordinal(),
+    addAccess(*issue.placed, meaning::Place::Register, number, issue.ordinal(),
               alu.contents ? alu.contents
                            : meaning::getInitial(meaning::Cell::Register,
                                                  issue.placed->queue.index, 0));

@@ -156,6 +156,9 @@ Judgement Judges::judge(size_t index, const EntryProgram &entry,
       return {Verdict::Slipped, "leaves other states or counters"};
     }
   }
+  if (isUnused(entry, mutation)) {
+    return {Verdict::Unused, ""};
+  }
   return withMeanings ? Judgement{Verdict::NoEffect, ""}
                       : Judgement{Verdict::Slipped, "gives the same on two random inputs"};
 }

@@ -11,10 +11,11 @@ enum class Verdict : uint8_t {
   Reader,   ///< no binary can say it, or the reader refuses the one that does
   Verifier, ///< a rule is violated
   Executor, ///< a hazard that depends on data
+  Unused,   ///< the instruction has no use for the number
   NoEffect, ///< the verifier proves it to do what was meant, and the executor agrees
   Slipped,  ///< neither stopped nor proved, or the executor contradicts the proof
 };
-inline constexpr size_t kVerdicts = 5;
+inline constexpr size_t kVerdicts = 6;
 
 struct Judgement {
   Verdict verdict;

@@ -68,6 +68,43 @@ std::string getFieldKind(const Instruction &in, const FieldInfo &field) {
   return std::string(name); // group, table, lanes, counter
 }
 
+/// Whether `in` has no use for a field that is no choice itself.
+bool isUnusedField(const Instruction &in, std::string_view name) {
+  auto isAny = [&](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  switch (in.opcode) {
+  case Opcode::Mem: {
+    std::string part(name.substr(0, 1));
+    bool ofWindow = name.substr(1).starts_with("_map") || isAny({"r_lo", "r_len", "w_lo", "w_len"});
+    return name.size() > 1 && (in.get(part) == 0 || (ofWindow && in.get(part) != 2));
+  }
+  case Opcode::Alu: {
+    if (name.starts_with("out_")) {
+      return in.get("out") == 0;
+    }
+    if (name.size() < 3 || name[1] != '_') {
+      return false;
+    }
+    std::string_view from = getEnumName(FieldKind::Operand, in.get(name.substr(0, 1)));
+    std::string_view field = name.substr(2);
+    return field == "value"  ? from != "immediate"
+           : field == "type" ? from != "stream" && from != "immediate"
+           : field == "base" ? from != "stream" && from != "mesh"
+                             : from != "stream";
+  }
+  case Opcode::Accumulate:
+    return (name == "a" && in.get("mode") == 0) ||
+           (isAny({"b", "dir", "base"}) && in.get("emit") == 0);
+  case Opcode::Shift:
+    return isAny({"second_dir", "second_id"}) && in.get("second") == 0;
+  case Opcode::Transpose:
+    return isAny({"dir2", "base2", "out_dir2", "out_base2"}) && in.get("two") == 0;
+  default:
+    return false;
+  }
+}
+
 TimedInstruction &getTimed(EntryProgram &entry, const Mutation &m) {
   return entry.queues[m.queue].instructions[m.index];
 }
@@ -202,6 +239,23 @@ std::string getKind(const EntryProgram &entry, const Mutation &m) {
     return "promised cycles";
   }
   return "";
+}
+
+bool isUnused(const EntryProgram &entry, const Mutation &m) {
+  if (m.of < Mutation::Of::Field || m.of > Mutation::Of::Stride) {
+    return false;
+  }
+  const Instruction &in = getTimed(entry, m).instruction;
+  const Repeat &r = in.repeat;
+  switch (m.of) {
+  case Mutation::Of::Field:
+    return isUnusedField(in, in.info().fields[m.number].name);
+  case Mutation::Of::Repeat:
+    return (m.number == 1 && r.n == 1) || (m.number == 3 && r.m == 1);
+  default:
+    return (m.number % 2 ? r.n : r.m) == 1 ||
+           isUnusedField(in, getStrided(in.info(), m.number / 2).name);
+  }
 }
 
 void apply(EntryProgram &entry, const Mutation &m) {

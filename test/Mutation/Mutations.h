@@ -30,6 +30,10 @@ std::vector<Mutation> enumerate(const EntryProgram &entry);
 /// "bank", "address", "stream", ...: the rows of the table of results.
 std::string getKind(const EntryProgram &entry, const Mutation &mutation);
 
+/// Whether the instruction has no use for the number, as docs/Spec/ISA.md has it: a field of a
+/// part that is absent, an interval or stride of a Repeat that does not repeat that way.
+bool isUnused(const EntryProgram &entry, const Mutation &mutation);
+
 /// Changes `entry`; apply(invert(m)) takes it back.
 void apply(EntryProgram &entry, const Mutation &mutation);
 Mutation invert(const EntryProgram &before, const Mutation &mutation);

@@ -87,8 +87,8 @@ struct Results {
   }
 
   void print() const {
-    constexpr const char *kHead[] = {"mutation", "reader", "verifier", "executor", "no effect",
-                                     "SLIPPED", "all"};
+    constexpr const char *kHead[] = {"mutation", "reader", "verifier", "executor", "unused",
+                                     "no effect", "SLIPPED", "all"};
     auto printRow = [](const std::string &name, const Row &row) {
       std::cout << absl::StrFormat("%-16s", name);
       for (uint64_t count : row) {

@@ -25,8 +25,8 @@ constexpr uint64_t join(uint64_t a, uint64_t b) { return mix(mix(a) ^ b); }
 /// Where an instruction takes something in.
 enum class Place : uint8_t {
   Operand = 1, ///< stream, mesh or MXM result: number, byte
-  Word,        ///< read part: 0, word of the window
-  OldWord,     ///< what a write part replaces: 0, word of the window
+  Word,        ///< read part, or its window
+  OldWord,     ///< what a write part replaces, in all of its window
   Register,    ///< of an ALU: operand, 3 for the one that acc combines into
   Array,       ///< installed weights of an ABC
   Accumulator, ///< what an ACC adds to or replaces
@@ -55,19 +55,24 @@ constexpr uint64_t getSample(uint64_t edge, uint32_t k, uint32_t from) {
   return mix(edge ^ (uint64_t(k) << 32 | from));
 }
 
+/// Words of a window differ by this.
+inline constexpr uint64_t kWordStep = 0x9e3779b97f4a7c15;
+
 /// What a cell holds before any instruction.
 constexpr uint64_t getInitial(Cell cell, uint64_t unit, uint64_t index) {
-  return mix(uint64_t(cell) << 56 | unit << 32 | index);
+  return mix(uint64_t(cell) << 56 | unit) + index * kWordStep;
 }
-/// What issue `k` of `producer` leaves in a cell, `part` of its window.
-constexpr uint64_t getStored(uint32_t producer, uint32_t k, unsigned part = 0) {
-  return join(uint64_t(0xff) << 56 | part, uint64_t(producer) << 32 | k);
+/// What issue `k` of `producer` leaves in a cell, the first one of a window.
+constexpr uint64_t getStored(uint32_t producer, uint32_t k) {
+  return join(uint64_t(0xff) << 56, uint64_t(producer) << 32 | k);
 }
-/// Share of one access of a cell: issue `k` finds `contents` there.
-constexpr uint64_t getAccess(Place place, unsigned number, unsigned part, uint32_t k,
-                             uint64_t contents) {
-  return join(uint64_t(place) << 56 | uint64_t(number) << 48 | uint64_t(part & 0xffff) << 32 | k,
-              contents);
+/// Share of word `part` in what a window holds.
+constexpr uint64_t getPart(unsigned part, uint64_t contents) {
+  return contents * (part * 0xd1342543de82ef94 + 1);
+}
+/// Share of one access: issue `k` finds `contents` in a cell, or all of a window's.
+constexpr uint64_t getAccess(Place place, unsigned number, uint32_t k, uint64_t contents) {
+  return join(uint64_t(place) << 56 | uint64_t(number) << 48 | k, contents);
 }
 /// Share of a row group in an array.
 constexpr uint64_t getRows(unsigned group, uint64_t contents) {
