@@ -100,11 +100,33 @@ private:
     }
   }
 
+  template <typename Binding>
+  void checkPlanes(const EntryProgram &entry, const Binding &binding, uint64_t vectors) {
+    for (const BytePlane &plane : binding.byte_planes()) {
+      uint64_t rows = binding.rows() ? uint64_t(binding.rows() - 1) * binding.row_stride() : 0;
+      if (plane.slice() >= target.numSlices() || plane.bank() >= target.banks() ||
+          plane.first() + rows + vectors > target.wordsPerBank()) {
+        fail(absl::StrCat("entry ", entry.header.name(), ": \"", binding.name(), "\": slice ",
+                          plane.slice(), ", bank ", plane.bank(), ", words from ", plane.first(),
+                          " on are not on target ", target.description().name()));
+      }
+    }
+  }
+
   void checkEntry(const EntryProgram &entry) {
     size_t instructions = 0;
     checkOverlaps(&entry);
     for (const ImageRegion &region : entry.header.scratch()) {
       checkWords(region.words(), region.label());
+    }
+    for (const TensorBinding &input : entry.header.inputs()) {
+      checkPlanes(entry, input, input.vectors());
+    }
+    for (const TensorBinding &output : entry.header.outputs()) {
+      checkPlanes(entry, output, output.vectors());
+    }
+    for (const DerivedInput &derived : entry.header.derived_inputs()) {
+      checkPlanes(entry, derived, 1);
     }
     for (const QueueStream &queue : entry.queues) {
       if (!target.isValid(queue.queue)) {

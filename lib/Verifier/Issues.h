@@ -74,6 +74,8 @@ private:
   void checkStream(Direction direction, unsigned id, std::vector<StreamUse> &uses);
   /// SRAM words (M1 to M9, H2).
   void checkMemory();
+  /// Where the host's tensors lie (H1).
+  void checkBindings();
   void checkParts(const Placed &p);
   void checkAccesses(const Placed &p, bool isWrite, Words &words);
   /// Mesh, results, registers, operand types (V1 to V8).

@@ -59,6 +59,77 @@ private:
 
 } // namespace lpu::verifier
 
+void EntryVerifier::checkBindings() {
+  enum : uint8_t { kInput = 1, kOutput = 2, kState = 4, kBound = 8 };
+  const Entry &header = entry.header;
+  std::vector<uint8_t> states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank());
+  auto forEachWord = [&](const WordRange &range, auto function) {
+    size_t bank = size_t(range.slice()) * target.banks() + range.bank();
+    for (uint32_t k = 0; k < range.count(); ++k) {
+      function(states[bank * target.wordsPerBank() + range.first() + k], range.first() + k);
+    }
+  };
+  auto reportWord = [&](const WordRange &range, uint32_t word, const std::string &what) {
+    violations.push_back(
+        {INT64_MAX,
+         absl::StrCat("entry ", header.name(), ": ", what, ": word ", word, " of bank ",
+                      range.bank(), " of ",
+                      target.queueName({UnitKind::Mem, uint16_t(range.slice())}))});
+    absl::StrAppend(&violations.back().message, "; violates (H1)");
+  };
+  auto isInput = [](RegionKind kind) { return kind == INPUT || kind == DERIVED; };
+  for (const ImageBytes &image : program.image) {
+    if (image.region.kind() == STATE) {
+      forEachWord(image.region.words(), [&](uint8_t &state, uint32_t) { state = kState; });
+    }
+  }
+  for (const ImageRegion &region : header.scratch()) {
+    uint8_t kind = isInput(region.kind()) ? kInput : region.kind() == OUTPUT ? kOutput : 0;
+    forEachWord(region.words(), [&](uint8_t &state, uint32_t) { state = kind; });
+  }
+  auto bind = [&](const auto &binding, uint32_t vectors, uint8_t kind) {
+    for (const BytePlane &plane : binding.byte_planes()) {
+      WordRange range;
+      range.set_slice(plane.slice());
+      range.set_bank(plane.bank());
+      for (uint32_t row = 0; row < binding.rows(); ++row) {
+        range.set_first(plane.first() + row * binding.row_stride());
+        range.set_count(vectors);
+        forEachWord(range, [&](uint8_t &state, uint32_t word) {
+          // States of a run are inputs and outputs at once.
+          if ((state & kind) == 0 && (state & kState) == 0) {
+            reportWord(range, word,
+                       absl::StrCat("'", binding.name(), "' is in words declared otherwise"));
+          } else if ((state & kBound) && (state & kState) == 0) {
+            reportWord(range, word,
+                       absl::StrCat("'", binding.name(), "' is where another one is"));
+          }
+          state |= kBound;
+        });
+      }
+    }
+  };
+  for (const TensorBinding &input : header.inputs()) {
+    bind(input, input.vectors(), kInput);
+  }
+  for (const DerivedInput &input : header.derived_inputs()) {
+    bind(input, 1, kInput);
+  }
+  for (const TensorBinding &output : header.outputs()) {
+    bind(output, output.vectors(), kOutput);
+  }
+  for (const ImageRegion &region : header.scratch()) {
+    if (isInput(region.kind()) || region.kind() == OUTPUT) {
+      forEachWord(region.words(), [&](uint8_t &state, uint32_t word) {
+        if (!(state & kBound)) {
+          reportWord(region.words(), word,
+                     absl::StrCat("region \"", region.label(), "\" has words of no tensor"));
+        }
+      });
+    }
+  }
+}
+
 void EntryVerifier::checkParts(const Placed &p) {
   const Instruction &in = p.in();
   if (in.get("r") && in.get("w") && in.get("r_bank") == in.get("w_bank")) {
@@ -112,6 +183,7 @@ void EntryVerifier::checkAccesses(const Placed &p, bool isWrite, Words &words) {
 }
 
 void EntryVerifier::checkMemory() {
+  checkBindings();
   Words words(target);
   for (const ImageBytes &image : program.image) {
     words.set(image.region.words(),

@@ -93,14 +93,22 @@ Judges::observe(std::shared_ptr<const Program> changed, size_t index) const {
 
 /// What the file would hold of the change, and what the reader says of it: every other part
 /// is as it was.
-absl::Status Judges::read(const EntryProgram &entry, const Mutation &mutation) const {
-  bool isHeader = mutation.of == Mutation::Of::Intent || mutation.of == Mutation::Of::Meaning ||
-                  mutation.of == Mutation::Of::Promise;
-  if (isHeader) {
+absl::Status Judges::read(const Program &changed, const Mutation &mutation) const {
+  const EntryProgram &entry = changed.entries[mutation.entry];
+  switch (mutation.of) {
+  case Mutation::Of::Intent:
+  case Mutation::Of::Meaning:
+  case Mutation::Of::Promise:
     return absl::OkStatus(); // any numbers
+  case Mutation::Of::Image:
+  case Mutation::Of::Region:
+  case Mutation::Of::Plane:
+    return checkProgram(changed);
+  default:
+    break;
   }
-  EntryProgram changed;
-  changed.header = entry.header;
+  EntryProgram read;
+  read.header = entry.header;
   const QueueStream &queue = entry.queues[mutation.queue];
   absl::StatusOr<std::vector<uint8_t>> bytes = encodeQueue(program->target, queue);
   if (!bytes.ok()) {
@@ -113,17 +121,17 @@ absl::Status Judges::read(const EntryProgram &entry, const Mutation &mutation) c
   if (decoded->instructions != queue.instructions) {
     return absl::DataLossError("the file has other instructions");
   }
-  changed.queues.push_back(*std::move(decoded));
-  return checkEntry(*program, changed);
+  read.queues.push_back(*std::move(decoded));
+  return checkEntry(*program, read);
 }
 
-std::string Judges::getViolation(const EntryProgram &entry) const {
+std::string Judges::getViolation(const Program &changed, const EntryProgram &entry) const {
   if (withMeanings) {
     // The first will do.
-    VerifierReport report = verifyEntry(*program, entry, 1);
+    VerifierReport report = verifyEntry(changed, entry, 1);
     return report.violations.empty() ? "" : report.violations.front().message;
   }
-  for (const Violation &violation : verifyEntry(*program, entry, SIZE_MAX).violations) {
+  for (const Violation &violation : verifyEntry(changed, entry, SIZE_MAX).violations) {
     if (violation.message.find("; violates (I") == std::string::npos) {
       return violation.message;
     }
@@ -131,35 +139,36 @@ std::string Judges::getViolation(const EntryProgram &entry) const {
   return "";
 }
 
-Judgement Judges::judge(size_t index, const EntryProgram &entry,
-                        const Mutation &mutation) const {
-  if (absl::Status status = read(entry, mutation); !status.ok()) {
+Judgement Judges::judge(const Program &changed, const Mutation &mutation) const {
+  if (absl::Status status = read(changed, mutation); !status.ok()) {
     return {Verdict::Reader, std::string(status.message())};
   }
-  if (std::string violation = getViolation(entry); !violation.empty()) {
+  if (std::string violation = getViolation(changed, changed.entries[mutation.entry]);
+      !violation.empty()) {
     return {Verdict::Verifier, violation};
   }
-  auto changed = std::make_shared<Program>(*program);
-  changed->entries[index] = entry;
-  auto observed = observe(changed, index);
+  auto observed = observe(std::make_shared<Program>(changed), mutation.entry);
   if (!observed.ok()) {
     return {Verdict::Executor, std::string(observed.status().message())};
   }
+  // Whose data lies in a word that is the image's or the host's no rule knows.
+  bool isData = mutation.of >= Mutation::Of::Image;
+  Verdict other = isData ? Verdict::Executor : Verdict::Slipped;
   for (int run = 0; run < kRuns; ++run) {
-    const Observed &a = expected[index][size_t(run)], &b = (*observed)[size_t(run)];
+    const Observed &a = expected[mutation.entry][size_t(run)], &b = (*observed)[size_t(run)];
     for (const auto &[name, tensor] : a.outputs) {
       if (b.outputs.at(name).bytes != tensor.bytes) {
-        return {Verdict::Slipped, absl::StrCat("gives another output '", name, "'")};
+        return {other, absl::StrCat("gives another output '", name, "'")};
       }
     }
     if (a.saturations != b.saturations || a.state != b.state) {
-      return {Verdict::Slipped, "leaves other states or counters"};
+      return {other, "leaves other states or counters"};
     }
   }
-  if (isUnused(entry, mutation)) {
+  if (isUnused(*program, mutation)) {
     return {Verdict::Unused, ""};
   }
-  return withMeanings ? Judgement{Verdict::NoEffect, ""}
+  return withMeanings && !isData ? Judgement{Verdict::NoEffect, ""}
                       : Judgement{Verdict::Slipped, "gives the same on two random inputs"};
 }
 

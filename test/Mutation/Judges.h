@@ -10,7 +10,8 @@ namespace lpu::mutation {
 enum class Verdict : uint8_t {
   Reader,   ///< no binary can say it, or the reader refuses the one that does
   Verifier, ///< a rule is violated
-  Executor, ///< a hazard that depends on data
+  Executor, ///< a hazard that depends on data; or other results, where other words are the
+            ///< image's or the host's: whose data lies there no rule knows
   Unused,   ///< the instruction has no use for the number
   NoEffect, ///< the verifier proves it to do what was meant, and the executor agrees
   Slipped,  ///< neither stopped nor proved, or the executor contradicts the proof
@@ -31,8 +32,8 @@ public:
   static absl::StatusOr<Judges> create(std::shared_ptr<const Program> program, uint64_t seed,
                                        bool withMeanings);
 
-  /// `entry`: changed by `mutation`, in the place of number `index` of the program.
-  Judgement judge(size_t index, const EntryProgram &entry, const Mutation &mutation) const;
+  /// `changed`: the program after `mutation`.
+  Judgement judge(const Program &changed, const Mutation &mutation) const;
 
 private:
   struct Observed {
@@ -42,10 +43,10 @@ private:
   };
   absl::StatusOr<std::vector<Observed>> observe(std::shared_ptr<const Program> changed,
                                                 size_t index) const;
-  absl::Status read(const EntryProgram &entry, const Mutation &mutation) const;
+  absl::Status read(const Program &changed, const Mutation &mutation) const;
 
   /// The first violation that counts, or nothing.
-  std::string getViolation(const EntryProgram &entry) const;
+  std::string getViolation(const Program &changed, const EntryProgram &entry) const;
 
   std::shared_ptr<const Program> program;
   bool withMeanings = true;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "lpu/Support/Strings.h"
 #include <algorithm>
+#include <type_traits>
 
 namespace lpu::mutation {
 namespace {
@@ -91,7 +92,10 @@ bool isUnusedField(const Instruction &in, std::string_view name) {
     return field == "value"  ? from != "immediate"
            : field == "type" ? from != "stream" && from != "immediate"
            : field == "base" ? from != "stream" && from != "mesh"
-                             : from != "stream";
+           : field == "step" && getEnumName(FieldKind::StreamType,
+                                            in.get(std::string(name.substr(0, 2)) + "type")) == "i8"
+               ? true
+               : from != "stream";
   }
   case Opcode::Accumulate:
     return (name == "a" && in.get("mode") == 0) ||
@@ -105,12 +109,45 @@ bool isUnusedField(const Instruction &in, std::string_view name) {
   }
 }
 
-TimedInstruction &getTimed(EntryProgram &entry, const Mutation &m) {
-  return entry.queues[m.queue].instructions[m.index];
+TimedInstruction &getTimed(Program &program, const Mutation &m) {
+  return program.entries[m.entry].queues[m.queue].instructions[m.index];
 }
-const TimedInstruction &getTimed(const EntryProgram &entry, const Mutation &m) {
-  return entry.queues[m.queue].instructions[m.index];
+const TimedInstruction &getTimed(const Program &program, const Mutation &m) {
+  return program.entries[m.entry].queues[m.queue].instructions[m.index];
 }
+
+/// The byte planes of an entry's inputs, outputs and derived inputs.
+std::vector<BytePlane *> getPlanes(Entry &header) {
+  std::vector<BytePlane *> planes;
+  auto add = [&](auto &bindings) {
+    for (auto &binding : bindings) {
+      for (BytePlane &plane : *binding.mutable_byte_planes()) {
+        planes.push_back(&plane);
+      }
+    }
+  };
+  add(*header.mutable_inputs());
+  add(*header.mutable_outputs());
+  add(*header.mutable_derived_inputs());
+  return planes;
+}
+
+/// Adds to slice, bank, first word or, of words, their count.
+template <typename Place> void change(Place &place, uint32_t number, int64_t step) {
+  switch (number) {
+  case 0:
+    return place.set_slice(uint32_t(place.slice() + step));
+  case 1:
+    return place.set_bank(uint32_t(place.bank() + step));
+  case 2:
+    return place.set_first(uint32_t(place.first() + step));
+  default:
+    if constexpr (std::is_same_v<Place, WordRange>) {
+      place.set_count(uint32_t(place.count() + step));
+    }
+  }
+}
+constexpr const char *kPlaceNumbers[] = {"slice", "bank", "first word", "words"};
 
 /// The one of [0, 5) or [0, 3) that `number` names, read and written alike.
 template <typename Record, typename Function>
@@ -144,11 +181,13 @@ void withNumber(Record &record, uint32_t number, Function function) {
 
 class Enumerator {
 public:
-  std::vector<Mutation> run(const EntryProgram &entry) {
+  std::vector<Mutation> run(const Program &program, uint32_t number) {
+    const EntryProgram &entry = program.entries[number];
+    at.entry = number;
     for (uint32_t queue = 0; queue < entry.queues.size(); ++queue) {
       const std::vector<TimedInstruction> &all = entry.queues[queue].instructions;
       for (uint32_t index = 0; index < all.size(); ++index) {
-        at = {Mutation::Of::Cycle, queue, index};
+        at.queue = queue, at.index = index;
         addBoth(Mutation::Of::Cycle, 0);
         if (index + 1 < all.size()) { // the last one has nothing behind it
           addBoth(Mutation::Of::Gap, 0);
@@ -156,20 +195,14 @@ public:
         addInstruction(all[index].instruction);
       }
     }
-    for (uint32_t k = 0; k < entry.intent.size(); ++k) {
-      at = {Mutation::Of::Intent, 0, k};
-      for (uint32_t number = 0; number < 6; ++number) {
-        addBoth(Mutation::Of::Intent, number);
-      }
-    }
-    for (uint32_t k = 0; k < entry.meanings.size(); ++k) {
-      at = {Mutation::Of::Meaning, 0, k};
-      for (uint32_t number = 0; number < 3; ++number) {
-        addBoth(Mutation::Of::Meaning, number);
-      }
-    }
-    at = {Mutation::Of::Promise};
-    addBoth(Mutation::Of::Promise, 0);
+    at.queue = 0;
+    addRecords(Mutation::Of::Intent, entry.intent.size(), 6);
+    addRecords(Mutation::Of::Meaning, entry.meanings.size(), 3);
+    addRecords(Mutation::Of::Promise, 1, 1);
+    addRecords(Mutation::Of::Image, program.image.size(), 4);
+    addRecords(Mutation::Of::Region, size_t(entry.header.scratch_size()), 4);
+    Entry header = entry.header;
+    addRecords(Mutation::Of::Plane, getPlanes(header).size(), 3);
     return std::move(all);
   }
 
@@ -181,6 +214,14 @@ private:
   void addBoth(Mutation::Of of, uint32_t number) {
     add(of, number, -1);
     add(of, number, 1);
+  }
+
+  void addRecords(Mutation::Of of, size_t count, uint32_t numbers) {
+    for (at.index = 0; at.index < count; ++at.index) {
+      for (uint32_t number = 0; number < numbers; ++number) {
+        addBoth(of, number);
+      }
+    }
   }
 
   void addInstruction(const Instruction &in) {
@@ -209,22 +250,24 @@ private:
     }
   }
 
-  Mutation at;
+  Mutation at = {};
   std::vector<Mutation> all;
 };
 
 } // namespace
 
-std::vector<Mutation> enumerate(const EntryProgram &entry) { return Enumerator().run(entry); }
+std::vector<Mutation> enumerate(const Program &program, uint32_t entry) {
+  return Enumerator().run(program, entry);
+}
 
-std::string getKind(const EntryProgram &entry, const Mutation &m) {
+std::string getKind(const Program &program, const Mutation &m) {
   switch (m.of) {
   case Mutation::Of::Cycle:
     return "cycle";
   case Mutation::Of::Gap:
     return "nop";
   case Mutation::Of::Field: {
-    const Instruction &in = getTimed(entry, m).instruction;
+    const Instruction &in = getTimed(program, m).instruction;
     return getFieldKind(in, in.info().fields[m.number]);
   }
   case Mutation::Of::Repeat:
@@ -237,15 +280,24 @@ std::string getKind(const EntryProgram &entry, const Mutation &m) {
     return "meaning";
   case Mutation::Of::Promise:
     return "promised cycles";
+  case Mutation::Of::Image:
+    return "image region";
+  case Mutation::Of::Region:
+    return "entry's region";
+  case Mutation::Of::Plane:
+    return "byte plane";
   }
   return "";
 }
 
-bool isUnused(const EntryProgram &entry, const Mutation &m) {
+bool isUnused(const Program &program, const Mutation &m) {
+  if (m.of == Mutation::Of::Region) {
+    return program.entries[m.entry].header.scratch(int(m.index)).kind() == SCRATCH;
+  }
   if (m.of < Mutation::Of::Field || m.of > Mutation::Of::Stride) {
     return false;
   }
-  const Instruction &in = getTimed(entry, m).instruction;
+  const Instruction &in = getTimed(program, m).instruction;
   const Repeat &r = in.repeat;
   switch (m.of) {
   case Mutation::Of::Field:
@@ -258,13 +310,14 @@ bool isUnused(const EntryProgram &entry, const Mutation &m) {
   }
 }
 
-void apply(EntryProgram &entry, const Mutation &m) {
-  auto change = [&](auto &number) {
+void apply(Program &program, const Mutation &m) {
+  EntryProgram &entry = program.entries[m.entry];
+  auto addTo = [&](auto &number) {
     number = std::remove_reference_t<decltype(number)>(number + uint64_t(m.value));
   };
   switch (m.of) {
   case Mutation::Of::Cycle:
-    getTimed(entry, m).cycle += m.value;
+    getTimed(program, m).cycle += m.value;
     break;
   case Mutation::Of::Gap: {
     std::vector<TimedInstruction> &all = entry.queues[m.queue].instructions;
@@ -274,33 +327,42 @@ void apply(EntryProgram &entry, const Mutation &m) {
     break;
   }
   case Mutation::Of::Field:
-    getTimed(entry, m).instruction.fields[m.number] = m.value;
+    getTimed(program, m).instruction.fields[m.number] = m.value;
     break;
   case Mutation::Of::Repeat: {
-    Repeat &r = getTimed(entry, m).instruction.repeat;
-    change(m.number == 0 ? r.n : m.number == 1 ? r.d : m.number == 2 ? r.m : r.e);
+    Repeat &r = getTimed(program, m).instruction.repeat;
+    addTo(m.number == 0 ? r.n : m.number == 1 ? r.d : m.number == 2 ? r.m : r.e);
     break;
   }
   case Mutation::Of::Stride: {
-    std::vector<Repeat::Stride> &strides = getTimed(entry, m).instruction.repeat.strides;
+    std::vector<Repeat::Stride> &strides = getTimed(program, m).instruction.repeat.strides;
     strides.resize(std::max<size_t>(strides.size(), m.number / 2 + 1));
     Repeat::Stride &stride = strides[m.number / 2];
-    change(m.number % 2 ? stride.j : stride.i);
+    addTo(m.number % 2 ? stride.j : stride.i);
     break;
   }
   case Mutation::Of::Intent:
-    withNumber(entry.intent[m.index], m.number, change);
+    withNumber(entry.intent[m.index], m.number, addTo);
     break;
   case Mutation::Of::Meaning:
-    withNumber(entry.meanings[m.index], m.number, change);
+    withNumber(entry.meanings[m.index], m.number, addTo);
     break;
   case Mutation::Of::Promise:
     entry.header.set_cycles(entry.header.cycles() + uint64_t(m.value));
     break;
+  case Mutation::Of::Image:
+    change(*program.image[m.index].region.mutable_words(), m.number, m.value);
+    break;
+  case Mutation::Of::Region:
+    change(*entry.header.mutable_scratch(int(m.index))->mutable_words(), m.number, m.value);
+    break;
+  case Mutation::Of::Plane:
+    change(*getPlanes(entry.header)[m.index], m.number, m.value);
+    break;
   }
 }
 
-Mutation invert(const EntryProgram &before, const Mutation &mutation) {
+Mutation invert(const Program &before, const Mutation &mutation) {
   Mutation back = mutation;
   back.value = mutation.of == Mutation::Of::Field
                    ? getTimed(before, mutation).instruction.fields[mutation.number]
@@ -308,23 +370,33 @@ Mutation invert(const EntryProgram &before, const Mutation &mutation) {
   return back;
 }
 
-std::string describe(const Program &program, const EntryProgram &before, const Mutation &m) {
-  std::string where = absl::StrCat("entry ", before.header.name(), ": ");
+std::string describe(const Program &before, const Mutation &m) {
+  const EntryProgram &entry = before.entries[m.entry];
+  std::string where = absl::StrCat("entry ", entry.header.name(), ": ");
+  auto ofRegion = [&](const ImageRegion &region) {
+    return absl::StrCat(where, getKind(before, m), " ", m.index, " \"", region.label(), "\", ",
+                        kPlaceNumbers[m.number], " by ", m.value);
+  };
   switch (m.of) {
   case Mutation::Of::Intent:
-    return absl::StrCat(where, "intent record ", m.index, ", number ", m.number, " by ", m.value);
   case Mutation::Of::Meaning:
-    return absl::StrCat(where, "meaning of instruction ", m.index, ", number ", m.number, " by ",
-                        m.value);
   case Mutation::Of::Promise:
-    return absl::StrCat(where, "promised cycles by ", m.value);
+    return absl::StrCat(where, getKind(before, m), " ", m.index, ", number ", m.number, " by ",
+                        m.value);
+  case Mutation::Of::Image:
+    return ofRegion(before.image[m.index].region);
+  case Mutation::Of::Region:
+    return ofRegion(entry.header.scratch(int(m.index)));
+  case Mutation::Of::Plane:
+    return absl::StrCat(where, "byte plane ", m.index, ", ", kPlaceNumbers[m.number], " by ",
+                        m.value);
   default:
     break;
   }
   const TimedInstruction &timed = getTimed(before, m);
   const Instruction &in = timed.instruction;
   const InstructionInfo &info = in.info();
-  absl::StrAppend(&where, "queue ", program.target.queueName(before.queues[m.queue].queue),
+  absl::StrAppend(&where, "queue ", before.target.queueName(entry.queues[m.queue].queue),
                   ", cycle ", timed.cycle, ", ", toAbsl(info.mnemonic));
   for (size_t f = 0; f < info.fields.size(); ++f) {
     if (in.fields[f] != info.fields[f].defaultValue) {

@@ -124,25 +124,25 @@ std::string getRule(const std::string &message) {
                                                     : "none";
 }
 
-Results judgeAll(const Judges &judges, const Program &program, size_t index,
+Results judgeAll(const Judges &judges, const Program &program,
                  const std::vector<Mutation> &mutations, uint64_t jobs) {
   Results all;
   std::mutex mutex;
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    EntryProgram entry = program.entries[index];
+    Program changed = program;
     Results own;
     for (size_t k; (k = next++) < mutations.size();) {
-      Mutation back = invert(entry, mutations[k]);
-      std::string kind = getKind(entry, mutations[k]);
-      apply(entry, mutations[k]);
-      Judgement judgement = judges.judge(index, entry, mutations[k]);
-      apply(entry, back);
+      Mutation back = invert(changed, mutations[k]);
+      std::string kind = getKind(changed, mutations[k]);
+      apply(changed, mutations[k]);
+      Judgement judgement = judges.judge(changed, mutations[k]);
+      apply(changed, back);
       ++own.kinds[kind][size_t(judgement.verdict)];
       if (judgement.verdict == Verdict::Verifier) {
         ++own.rules[getRule(judgement.reason)];
       } else if (judgement.verdict >= Verdict::NoEffect) {
-        std::string text = describe(program, entry, mutations[k]);
+        std::string text = describe(changed, mutations[k]);
         bool isSlipped = judgement.verdict == Verdict::Slipped;
         (isSlipped ? own.slipped : own.withoutEffect)
             .push_back(isSlipped ? absl::StrCat(text, ": ", judgement.reason) : text);
@@ -190,12 +190,11 @@ int main(int argc, char **argv) {
     return fail(absl::StrCat(options.path, ": ", judges.status().message()));
   }
   Results results;
-  for (size_t index = 0; index < program->entries.size(); ++index) {
-    const EntryProgram &entry = program->entries[index];
-    if (!options.entry.empty() && entry.header.name() != options.entry) {
+  for (uint32_t index = 0; index < program->entries.size(); ++index) {
+    if (!options.entry.empty() && program->entries[index].header.name() != options.entry) {
       continue;
     }
-    std::vector<Mutation> mutations = enumerate(entry);
+    std::vector<Mutation> mutations = enumerate(*program, index);
     if (options.sample > 0 && options.sample < mutations.size()) {
       std::mt19937_64 random(options.seed);
       std::vector<Mutation> sample;
@@ -203,7 +202,7 @@ int main(int argc, char **argv) {
                   random);
       mutations = std::move(sample);
     }
-    results.add(judgeAll(*judges, *program, index, mutations, options.jobs));
+    results.add(judgeAll(*judges, *program, mutations, options.jobs));
   }
   results.print();
   for (const std::string &text : results.withoutEffect) {

@@ -40,6 +40,8 @@ TEST(AssemblyTest, roundTrip) {
   ASSERT_TRUE(again.ok()) << again.status().message() << "\n" << text;
   EXPECT_EQ(disassemble(*again, "").value(), text);
   EXPECT_EQ(again->entries[0].intent, program->entries[0].intent);
+  EXPECT_EQ(again->entries[0].meanings, program->entries[0].meanings);
+  EXPECT_EQ(again->entries[0].meanings.size(), 2u);
   EXPECT_EQ(again->entries[0].queues[0].instructions,
             program->entries[0].queues[0].instructions);
 }
@@ -84,6 +86,11 @@ TEST(AssemblyTest, errorsCarryTheirPlace) {
   EXPECT_EQ(getMessage(head + "queue mem.w77"), "t.lpuasm:4:7: target tiny has no queue \"mem.w77\"");
   EXPECT_EQ(getMessage("target tiny\nimage weights mem.w0 bank 0 words 3..3 \"a\" = hex 00"),
             "t.lpuasm:2:50: expected 32 bytes of hex digits, got 2 characters");
+  EXPECT_EQ(getMessage("target tiny\nentry a\ntensor input x i8 as i8 shape 96 rows 3 columns 32 "
+                       "vectors 1 stride 2 planes mem.w3:0:4092"),
+            "t.lpuasm: entry a: \"x\": slice 3, bank 0, words from 4092 on are not on target tiny");
+  EXPECT_EQ(getMessage(head + "@4 mem meant 1:2g:3"),
+            "t.lpuasm:4:14: expected NUMBER:OPERATION:SOURCES");
   EXPECT_EQ(getMessage(head + "@4 mem w=linear\nintent auto"),
             "t.lpuasm: entry a: intent auto: nothing feeds operand 1 of mem in queue "
             "mem.w3, cycle 4");

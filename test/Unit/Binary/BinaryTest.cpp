@@ -53,6 +53,7 @@ struct BinaryTest : testing::Test {
     repeated.setStride("r_addr", 0, 1);
     entry.queues.push_back({{UnitKind::Mem, 3}, {{10, repeated}, {20, makeRead(6)}}});
     entry.intent.push_back({1, 2, 3, 4, 5, 6});
+    entry.meanings = {{1, 0xfedcba98, 0x123456789abcdef0}, {2, 5, 6}};
     program.entries.push_back(entry);
     return program;
   }
@@ -88,10 +89,21 @@ TEST_F(BinaryTest, fileRoundTripAndEqualBytes) {
   EXPECT_EQ(read.image[0].bytes[0], 7);
   EXPECT_EQ(read.tables, program.tables);
   EXPECT_EQ(read.entries[0].intent, program.entries[0].intent);
+  EXPECT_EQ(read.entries[0].meanings, program.entries[0].meanings);
   EXPECT_EQ(read.entries[0].queues[0].instructions,
             program.entries[0].queues[0].instructions);
   ASSERT_TRUE(writeProgram(read, path("b.lpu")).ok());
   EXPECT_EQ(slurp(path("a.lpu")), slurp(path("b.lpu")));
+}
+
+TEST_F(BinaryTest, everyInstructionHasItsMeaningOrNone) {
+  Program program = makeProgram();
+  program.entries[0].meanings.pop_back();
+  EXPECT_EQ(checkProgram(program).message(),
+            "entry main: expected a meaning for each of 2 instructions, got 1");
+  program.entries[0].meanings.clear();
+  ASSERT_TRUE(writeProgram(program, path("n.lpu")).ok());
+  EXPECT_TRUE(readProgram(path("n.lpu"))->entries[0].meanings.empty());
 }
 
 TEST_F(BinaryTest, damageIsNamed) {
@@ -105,7 +117,7 @@ TEST_F(BinaryTest, damageIsNamed) {
   EXPECT_EQ(message("ONNX" + good), file + ": not an LPU binary");
   std::string other = good;
   other[8] = 9;
-  EXPECT_EQ(message(other), file + ": expected format version 1.0 to 1.0, got 9.0");
+  EXPECT_EQ(message(other), file + ": expected format version 1.0 to 1.1, got 9.1");
   other = good;
   other[30] ^= 1;
   EXPECT_EQ(message(other), file + ": damaged binary: wrong checksum of the header");

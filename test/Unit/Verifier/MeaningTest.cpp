@@ -68,6 +68,8 @@ const std::string kTwoPasses =
 std::vector<Change> changes() {
   const std::string move = program(
       kWords, "  region input mem.e2 bank 0 words 0..9 \"x\"\n"
+              "  tensor input x i8 as i8 shape 10x32 rows 10 columns 32 vectors 1 stride 1 "
+              "planes mem.e2:0:0\n"
                   "  queue mem.w3\n    @10 mem r=linear r_addr=5 repeat 2 1 1 0 stride r_addr 0 1\n"
                   "  queue mem.e2\n    @22 mem w=linear w_addr=1 repeat 2 1 1 0 stride w_addr 0 1\n"
                   "    @30 mem r=linear r_addr=1 r_id=7 repeat 2 1 1 0 stride r_addr 0 1\n"

@@ -96,6 +96,28 @@ TEST(Verifier, RejectsEveryMoveInTime) {
   }
 }
 
+// The words that the host writes and reads are those of its tensors, no more and no fewer.
+TEST(Verifier, RejectsTensorsInOtherWords) {
+  const std::string region = "  region input mem.w3 bank 0 words 2..4 \"x\"\n";
+  const std::string tensor = "  tensor input x i8 as i8 shape 96 rows 3 columns 32 vectors 1 "
+                             "stride 1 planes mem.w3:0:2\n";
+  const std::string other = "  tensor input z i8 as i8 shape 32 rows 1 columns 32 vectors 1 "
+                            "stride 1 planes mem.w3:0:";
+  auto check = [&](const std::string &body) {
+    absl::StatusOr<Program> result = assemble(program("", body + "  intent auto\n"), "test");
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    return getViolations(*result);
+  };
+  const std::string where = " of bank 0 of mem.w3; violates (H1)";
+  EXPECT_THAT(check(region + tensor), testing::IsEmpty());
+  EXPECT_THAT(check(region),
+              Contains("entry main: region \"x\" has words of no tensor: word 2" + where));
+  EXPECT_THAT(check(region + tensor + other + "3\n"),
+              testing::ElementsAre("entry main: 'z' is where another one is: word 3" + where));
+  EXPECT_THAT(check(region + tensor + other + "5\n"),
+              testing::ElementsAre("entry main: 'z' is in words declared otherwise: word 5" + where));
+}
+
 TEST(Verifier, RejectsALateInstall) {
   Program program = makeProgram();
   for (QueueStream &queue : program.entries.front().queues) {
