@@ -16,6 +16,7 @@
 // ISA: isa.queue "vxm.0"
 // ISA-NEXT: isa.inst "alu" at 9
 // ISA-SAME: intent [0,
+// ISA-SAME: meant [
 module attributes {lpu.target = "tiny"} {
   func.func @main() {
     %x = lpu.load_input "x" shape [2, 32] : !lpu.buffer<2, 32, f32>

@@ -65,6 +65,15 @@ isa.entry @main counters [] cycles 1 {
 
 isa.entry @main counters [] cycles 1 {
   isa.queue "mem.w0" {
+    // expected-error @+1 {{expected [number, operation, sources], got array<i64: 1, -2, 3>}}
+    isa.inst "mem" at 3 {r = "linear"} meant [1, -2, 3]
+  }
+}
+
+// -----
+
+isa.entry @main counters [] cycles 1 {
+  isa.queue "mem.w0" {
     // expected-error @+1 {{expected an instruction, got 3 : i64}}
     "isa.inst"() <{cycle = 3 : i64, instruction = 3, intent = array<i64>}> : () -> ()
   }
