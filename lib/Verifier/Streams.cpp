@@ -164,7 +164,7 @@ static uint32_t getOrdinal(const Placed &p, int64_t cycle) {
   uint64_t after = uint64_t(cycle - p.timed->cycle);
   uint64_t outer = repeat.m > 1 ? after / repeat.e : 0;
   after -= outer * repeat.e;
-  return uint32_t(outer * repeat.n + (repeat.n > 1 ? after / repeat.d : 0));
+  return uint32_t(outer * repeat.n + (repeat.d > 1 ? after / repeat.d : after));
 }
 
 } // namespace lpu::verifier
