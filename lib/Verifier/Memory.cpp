@@ -60,7 +60,7 @@ private:
 } // namespace lpu::verifier
 
 void EntryVerifier::checkBindings() {
-  enum : uint8_t { kInput = 1, kOutput = 2, kState = 4, kBound = 8 };
+  enum : uint8_t { kDeclared = 1, kInput = 2, kOutput = 4, kState = 8, kFromHost = 16, kToHost = 32 };
   const Entry &header = entry.header;
   std::vector<uint8_t> states(size_t(target.numSlices()) * target.banks() * target.wordsPerBank());
   auto forEachWord = [&](const WordRange &range, auto function) {
@@ -79,54 +79,52 @@ void EntryVerifier::checkBindings() {
   };
   auto isInput = [](RegionKind kind) { return kind == INPUT || kind == DERIVED; };
   for (const ImageBytes &image : program.image) {
-    if (image.region.kind() == STATE) {
-      forEachWord(image.region.words(), [&](uint8_t &state, uint32_t) { state = kState; });
-    }
+    uint8_t kind = image.region.kind() == STATE ? kDeclared | kState : kDeclared;
+    forEachWord(image.region.words(), [&](uint8_t &state, uint32_t) { state = kind; });
   }
   for (const ImageRegion &region : header.scratch()) {
     uint8_t kind = isInput(region.kind()) ? kInput : region.kind() == OUTPUT ? kOutput : 0;
-    forEachWord(region.words(), [&](uint8_t &state, uint32_t) { state = kind; });
+    forEachWord(region.words(), [&](uint8_t &state, uint32_t) { state = kDeclared | kind; });
   }
-  auto bind = [&](const auto &binding, uint32_t vectors, uint8_t kind) {
+  auto bind = [&](const auto &binding, uint32_t vectors, bool isWritten) {
+    uint8_t kinds = isWritten ? kInput | kState : kDeclared;
     for (const BytePlane &plane : binding.byte_planes()) {
       WordRange range;
       range.set_slice(plane.slice());
       range.set_bank(plane.bank());
+      range.set_count(vectors);
       for (uint32_t row = 0; row < binding.rows(); ++row) {
         range.set_first(plane.first() + row * binding.row_stride());
-        range.set_count(vectors);
         forEachWord(range, [&](uint8_t &state, uint32_t word) {
-          // States of a run are inputs and outputs at once.
-          if ((state & kind) == 0 && (state & kState) == 0) {
+          if ((state & kinds) == 0) {
             reportWord(range, word,
                        absl::StrCat("'", binding.name(), "' is in words declared otherwise"));
-          } else if ((state & kBound) && (state & kState) == 0) {
+          } else if (isWritten && (state & kFromHost)) {
             reportWord(range, word,
-                       absl::StrCat("'", binding.name(), "' is where another one is"));
+                       absl::StrCat("'", binding.name(), "' is where another input is"));
           }
-          state |= kBound;
+          state |= isWritten ? kFromHost : kToHost;
         });
       }
     }
   };
   for (const TensorBinding &input : header.inputs()) {
-    bind(input, input.vectors(), kInput);
+    bind(input, input.vectors(), true);
   }
   for (const DerivedInput &input : header.derived_inputs()) {
-    bind(input, 1, kInput);
+    bind(input, 1, true);
   }
   for (const TensorBinding &output : header.outputs()) {
-    bind(output, output.vectors(), kOutput);
+    bind(output, output.vectors(), false);
   }
   for (const ImageRegion &region : header.scratch()) {
-    if (isInput(region.kind()) || region.kind() == OUTPUT) {
-      forEachWord(region.words(), [&](uint8_t &state, uint32_t word) {
-        if (!(state & kBound)) {
-          reportWord(region.words(), word,
-                     absl::StrCat("region \"", region.label(), "\" has words of no tensor"));
-        }
-      });
-    }
+    uint8_t use = isInput(region.kind()) ? kFromHost : region.kind() == OUTPUT ? kToHost : 0;
+    forEachWord(region.words(), [&](uint8_t &state, uint32_t word) {
+      if (use != 0 && !(state & use)) {
+        reportWord(region.words(), word,
+                   absl::StrCat("region \"", region.label(), "\" has words of no tensor"));
+      }
+    });
   }
 }
 

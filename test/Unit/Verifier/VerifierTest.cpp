@@ -113,7 +113,15 @@ TEST(Verifier, RejectsTensorsInOtherWords) {
   EXPECT_THAT(check(region),
               Contains("entry main: region \"x\" has words of no tensor: word 2" + where));
   EXPECT_THAT(check(region + tensor + other + "3\n"),
-              testing::ElementsAre("entry main: 'z' is where another one is: word 3" + where));
+              testing::ElementsAre("entry main: 'z' is where another input is: word 3" + where));
+  // Outputs may be the same, or an input.
+  const std::string output = "  tensor output y i8 as i8 shape 32 rows 1 columns 32 vectors 1 "
+                             "stride 1 planes mem.w3:0:";
+  EXPECT_THAT(check(region + tensor + output + "3\n" + output + "3\n"), testing::IsEmpty());
+  EXPECT_THAT(check(region + tensor + output + "5\n"),
+              Contains("entry main: 'y' is in words declared otherwise: word 5" + where));
+  EXPECT_THAT(check(region + tensor + "  region output mem.w3 bank 0 words 5..5 \"o\"\n"),
+              Contains("entry main: region \"o\" has words of no tensor: word 5" + where));
   EXPECT_THAT(check(region + tensor + other + "5\n"),
               testing::ElementsAre("entry main: 'z' is in words declared otherwise: word 5" + where));
 }
