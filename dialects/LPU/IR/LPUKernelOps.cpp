@@ -296,6 +296,61 @@ AppendOp mlir::lpu::getStreamedAppend(Value buffer) {
   return append && append.getSource() == buffer ? append : AppendOp();
 }
 
+/// The sums that `map` reads.
+static SmallVector<ContractOp> getSums(MapOp map) {
+  SmallVector<ContractOp> sums;
+  for (Value input : map.getInputs()) {
+    if (auto contract = input.getDefiningOp<ContractOp>()) {
+      sums.push_back(contract);
+    }
+  }
+  return sums;
+}
+
+ContractOp mlir::lpu::getStreamedContract(Value buffer, int64_t lanes) {
+  auto map = buffer.getDefiningOp<MapOp>();
+  if (!map || !buffer.hasOneUse()) {
+    return {};
+  }
+  auto contract = dyn_cast<ContractOp>(*buffer.user_begin());
+  if (!contract || contract.getActivations() != buffer || contract.getTiles() ||
+      contract.getSplit() || contract.getMerge() || !isOneWord(contract, lanes) ||
+      getContractShape(contract, lanes).tiles != 1 || !contract.getResult().hasOneUse()) {
+    return {};
+  }
+  auto user = dyn_cast<MapOp>(*contract.getResult().user_begin());
+  bool isFloat = contract.getActivations().getType().getFormat() == Format::F16;
+  // Arrays of both contractions stay installed: those of tiles are on the other side.
+  bool isFree = llvm::all_of(getSums(map), [&](ContractOp sum) {
+    return isFloat && sum.getTiles() && sum.getResult().hasOneUse();
+  });
+  return user && isFree && getSums(user).size() == 1 ? contract : ContractOp();
+}
+
+bool mlir::lpu::isCarried(Value buffer, int64_t lanes) {
+  auto map = buffer.getDefiningOp<MapOp>();
+  auto type = dyn_cast<BufferType>(buffer.getType());
+  if (!map || !buffer.hasOneUse() || type.getFormat() != Format::F32 ||
+      type.getVectors(lanes) != 1) {
+    return false;
+  }
+  return llvm::any_of(map.getResults(), [&](Value other) {
+    ContractOp contract = getStreamedContract(other, lanes);
+    if (!contract) {
+      return false;
+    }
+    auto user = cast<MapOp>(*contract.getResult().user_begin());
+    auto result = cast<BufferType>(user.getResult(0).getType());
+    return *buffer.user_begin() == user && result.getRows() == type.getRows() &&
+           result.getVectors(lanes) == 1;
+  });
+}
+
+bool mlir::lpu::isStreamed(Value buffer, int64_t lanes) {
+  return getStreamedAppend(buffer) || getStreamedContract(buffer, lanes) ||
+         isCarried(buffer, lanes);
+}
+
 ConcatRowsOp mlir::lpu::getWhole(Value buffer) {
   ConcatRowsOp whole;
   for (Operation *user : buffer.getUsers()) {

@@ -73,6 +73,18 @@ constexpr int64_t kWideningOffset = 1024;
 /// go from the VXM into the tiles and lie nowhere else. Null when there is none.
 AppendOp getStreamedAppend(Value buffer);
 
+/// The contraction whose activations `buffer` is, the result of a map that nothing else reads,
+/// and whose weights are one array: the rows go from the VXM into that array, in the chain
+/// that computes them, and lie nowhere. Null when there is none.
+ContractOp getStreamedContract(Value buffer, int64_t lanes);
+
+/// Whether `buffer` is made in the same chains as rows that are streamed into a contraction,
+/// and taken, by nothing else, in the chain that takes the sums: it waits on the VXM's mesh.
+bool isCarried(Value buffer, int64_t lanes);
+
+/// Whether `buffer`, the result of a map, needs no words, for one of these reasons.
+bool isStreamed(Value buffer, int64_t lanes);
+
 /// The one buffer that `buffer` is a part of. Null when there is none.
 ConcatRowsOp getWhole(Value buffer);
 

@@ -157,6 +157,21 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
   if (isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
     maps.insert(buffer.getDefiningOp());
   }
+  // What goes from one map into an array and on to another map is one chain.
+  for (size_t k = 0; k < maps.size(); ++k) {
+    for (Value result : maps[k]->getResults()) {
+      ContractOp contract = getStreamedContract(result, target.lanes());
+      if (contract) {
+        maps.insert(*contract.getResult().user_begin());
+      }
+    }
+    for (Value operand : maps[k]->getOperands()) {
+      auto contract = operand.getDefiningOp<ContractOp>();
+      if (contract && getStreamedContract(contract.getActivations(), target.lanes())) {
+        maps.insert(contract.getActivations().getDefiningOp());
+      }
+    }
+  }
   SliceSet slices;
   auto addSlices = [&](Value value, std::optional<Side> only = std::nullopt) {
     if (auto rows = value.getDefiningOp<RowsOp>()) {

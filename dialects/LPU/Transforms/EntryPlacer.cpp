@@ -17,7 +17,7 @@ int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placement
         continue;
       }
       for (Value result : op.getResults()) {
-        if (!getWhole(result) && !known.contains(result) && !getStreamedAppend(result)) {
+        if (!getWhole(result) && !known.contains(result) && !isStreamed(result, lanes)) {
           auto type = cast<BufferType>(result.getType());
           largest = std::max(largest, type.getRows() * type.getVectors(lanes));
         }
@@ -78,7 +78,7 @@ static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements
       placements.push_back(early);
       continue;
     }
-    if (getStreamedAppend(result)) {
+    if (isStreamed(result, buffers.getTarget().lanes())) {
       placements.push_back(DenseI64ArrayAttr::get(map.getContext(), {}));
       continue;
     }

@@ -50,6 +50,9 @@ public:
                llvm::StringRef name, const Target &target);
 
   const Target &getTarget() const { return target; }
+  /// Cycles of what follows count from `cycle`.
+  void setOrigin(int64_t cycle) { origin = cycle; }
+  int64_t getOrigin() const { return origin; }
   Fields fields() const { return {}; }
   mlir::Type flow(mlir::stream::Direction direction, unsigned width) {
     return mlir::stream::FlowType::get(builder.getContext(), direction, width);
@@ -89,6 +92,7 @@ private:
   const Target &target;
   mlir::OpBuilder builder;
   mlir::stream::ChainOp chain;
+  int64_t origin = 0;
 };
 
 } // namespace lpu::stream_lowering

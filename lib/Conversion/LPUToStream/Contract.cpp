@@ -303,7 +303,8 @@ LogicalResult Lowering::checkContract(ContractOp op) {
                                      << getMxmFormat(op);
   }
   if ((!op.getTiles() && !op.getPlacement()) ||
-      getPlacements(op.getActivations()).empty()) {
+      (getPlacements(op.getActivations()).empty() &&
+       !mlir::lpu::getStreamedContract(op.getActivations(), int64_t(target.lanes())))) {
     return op.emitOpError("expected placed weights and activations");
   }
   mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(op, target.lanes());

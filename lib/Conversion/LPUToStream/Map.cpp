@@ -37,13 +37,10 @@ public:
   }
 
   LogicalResult run() {
-    int64_t step = getBlockRows(), index = 0;
-    for (int64_t first = 0; first < type.getRows(); first += step) {
-      if (failed(lowerBlock({first, std::min(step, type.getRows() - first), index++}))) {
-        return failure();
-      }
+    if (sums.size() == 1 && getProducer(sums.front())) {
+      return lowerStreamed(sums.front());
     }
-    return success();
+    return forEachBlock(getBlockRows(), [&](Lowering::RowBlock block) { return lowerBlock(block); });
   }
 
 private:
@@ -55,6 +52,132 @@ private:
     ContractOp contract;
     bool isComputed; ///< here, block by block
   };
+
+  using Tiles = std::map<unsigned, AccumulatorTile>;
+
+  LogicalResult forEachBlock(int64_t step, llvm::function_ref<LogicalResult(RowBlock)> lower) {
+    int64_t index = 0;
+    for (int64_t first = 0; first < type.getRows(); first += step) {
+      if (failed(lower({first, std::min(step, type.getRows() - first), index++}))) {
+        return failure();
+      }
+    }
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Rows that go from the VXM into an array
+  //===--------------------------------------------------------------------===//
+
+  /// The map that streams the activations of `sum`; null when they lie in SRAM.
+  MapOp getProducer(Sum sum) {
+    Value rows = sum.contract.getActivations();
+    bool isStreamed =
+        bool(mlir::lpu::getStreamedContract(rows, int64_t(lowering.target.lanes())));
+    return isStreamed ? rows.getDefiningOp<MapOp>() : MapOp();
+  }
+
+  // The array is installed once. Where the last rows of activations complete the sums of a single
+  // vector, the chain that makes them goes on with this map.
+  LogicalResult lowerStreamed(Sum sum) {
+    MapOp source = getProducer(sum);
+    const Target &target = lowering.target;
+    std::string sourceName = lowering.getName(source, "map");
+    FailureOr<std::vector<MapNode>> sourceNodes =
+        buildMapGraph(source, target, lowering.counters, sourceName);
+    if (failed(sourceNodes)) {
+      return failure();
+    }
+    MapLowering producer(lowering, source, *sourceNodes, sourceName);
+    auto [stripe, plane] = lowering.getStripe(sum.contract, 0, {0, type.getRows()});
+    lowering.emitTileLoad(sum.contract, stripe, plane, lowering.getLoadRuns(sum.contract, 0, 0, 0),
+                          (name + ".load").str());
+    int64_t limbs = getNumLimbs(sum.contract);
+    RowBlock all{0, type.getRows()};
+    bool isOnePass = producer.vectors == 1 && getPasses(sum, 0, all).size() == 1;
+    int64_t step = producer.getBlockRows();
+    if (!isOnePass) {
+      int64_t unit = std::max(producer.getUnit(), getUnit());
+      int64_t most = int64_t(target.accumulators()) / 2 / limbs / unit * unit;
+      step = std::min(step, std::max(unit, most));
+    }
+    return forEachBlock(step, [&](RowBlock block) -> LogicalResult {
+      int64_t count = limbs * (isOnePass ? 1 : block.count);
+      TileSums tile{plane, lowering.accumulators.take(plane, count), count, {}};
+      if (tile.first < 0) {
+        return op.emitOpError("needs ") << count << " accumulators of plane " << plane
+                                        << ", more than are free";
+      }
+      producer.write = [&](Rows rows, RowBlock, int64_t vector, const Tiles &tiles,
+                           StringRef name) {
+        StreamedArray array{sum.contract, plane, getPasses(sum, vector, all), tile.first,
+                            isOnePass ? 0 : limbs};
+        return writeStreamed(producer, array, rows, block, vector, tiles, sum.input, name);
+      };
+      LogicalResult result = producer.lowerBlock(block);
+      for (int64_t vector = 0; succeeded(result) && vectors > 1 && vector < vectors; ++vector) {
+        Rows rows = getRows(block);
+        result = write(rows, block, vector, {{sum.input, {plane, tile.first, std::nullopt}}},
+                       (name + ".r" + Twine(block.first) + ".v" + Twine(vector)).str());
+      }
+      release(tile);
+      return result;
+    });
+  }
+
+  /// What goes through the array for vector `vector` of the activations.
+  SmallVector<Pass> getPasses(Sum sum, int64_t vector, RowBlock block) {
+    const Target &target = lowering.target;
+    mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(sum.contract, target.lanes());
+    bool isFloat =
+        sum.contract.getActivations().getType().getFormat() == mlir::lpu::Format::F16;
+    int64_t halfRows = target.format(isFloat ? "f16" : "i8")->rows();
+    SmallVector<Pass> passes;
+    for (int64_t half = 0; half * halfRows < shape.getChunkRows(vector); ++half) {
+      llvm::append_range(passes,
+                         lowering.getPasses(sum.contract, 0, vector, half, block, true));
+    }
+    return passes;
+  }
+
+  LogicalResult writeStreamed(MapLowering &producer, const StreamedArray &array, Rows rows,
+                              RowBlock block, int64_t vector, const Tiles &tiles, unsigned input,
+                              StringRef name) {
+    ChainBuilder chain(lowering.program, producer.op.getLoc(), name, lowering.target);
+    VectorChain first(producer.op, producer.nodes, rows, block.first, vector, tiles,
+                      lowering.target, chain);
+    first.streamTo(array);
+    if (failed(first.build())) {
+      return failure();
+    }
+    bool isLast = vector + 1 == producer.vectors && vectors == 1;
+    SumFlow flow = first.sendRows(isLast);
+    if (isLast) {
+      Tiles none;
+      VectorChain second(op, nodes, rows, block.first, 0, none, lowering.target, chain);
+      second.continueFrom(first, input, flow);
+      if (failed(second.build())) {
+        return failure();
+      }
+    }
+    chain.finish();
+    return success();
+  }
+
+  LogicalResult writePlain(Rows rows, RowBlock block, int64_t vector, const Tiles &tiles,
+                           StringRef name) {
+    ChainBuilder chain(lowering.program, op.getLoc(), name, lowering.target);
+    VectorChain some(op, nodes, rows, block.first, vector, tiles, lowering.target, chain);
+    if (failed(some.build())) {
+      return failure();
+    }
+    chain.finish();
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Sums of contractions
+  //===--------------------------------------------------------------------===//
 
   /// Rows of the result that one row of activations makes.
   static int64_t getRowsPerActivation(ContractOp op) {
@@ -124,17 +247,28 @@ private:
     return true;
   }
 
+  /// Rows that stay together: those that share a row of an input or of activations.
+  int64_t getUnit() {
+    int64_t unit = group;
+    for (Sum sum : sums) {
+      unit = std::max(unit, sum.isComputed ? getRowsPerActivation(sum.contract) : 1);
+    }
+    return unit;
+  }
+
+  Rows getRows(RowBlock block) const {
+    return group == 1 ? Rows{block.first, 1, 0, block.count, 1}
+                      : Rows{block.first, block.count / group, group, group, 1};
+  }
+
   // As many rows as the accumulators hold, in blocks of like size; half of them where
   // they have to wait for another block's to be emitted. Blocks are whole rows of
   // activations, and of inputs that serve several rows.
   int64_t getBlockRows() {
-    int64_t rows = type.getRows(), unit = group, each = 0;
+    int64_t rows = type.getRows(), unit = getUnit(), each = 0;
     bool overlap = false;
-    for (Sum sum : sums) {
-      if (!sum.isComputed) {
-        return rows;
-      }
-      unit = std::max(unit, getRowsPerActivation(sum.contract));
+    if (llvm::any_of(sums, [](Sum sum) { return !sum.isComputed; })) {
+      return rows;
     }
     for (Sum sum : sums) {
       RowBlock block{0, std::min(rows, 2 * unit)};
@@ -186,16 +320,11 @@ private:
 
   LogicalResult lowerVector(RowBlock block, int64_t vector,
                             const std::map<unsigned, std::vector<TileSums>> &shared) {
-    std::map<unsigned, AccumulatorTile> tiles;
+    Tiles tiles;
     std::vector<TileSums> own;
     bool isDone = false;
     std::string chain =
         (name + ".r" + Twine(block.first) + ".v" + Twine(vector)).str();
-    Rows rows = group == 1 ? Rows{block.first, 1, 0, block.count, 1}
-                           : Rows{block.first, block.count / group, group, group, 1};
-    auto write = [&](Rows rows, StringRef name) {
-      return VectorChain(op, nodes, rows, block.first, vector, tiles, lowering, name).run();
-    };
     for (Sum sum : sums) {
       if (!sum.isComputed || shared.count(sum.input)) {
         const std::vector<TileSums> &all = sum.isComputed
@@ -210,7 +339,7 @@ private:
       auto writeRun = [&](const Pass &pass, unsigned plane) {
         isDone = true;
         tiles.insert_or_assign(sum.input, AccumulatorTile{plane, 0, pass});
-        return write(pass.rows, chain + ".h" + std::to_string(pass.rows.first - block.first));
+        return write(pass.rows, block, vector, tiles, chain + ".h" + std::to_string(pass.rows.first - block.first));
       };
       bool leaves = leavesLast(sum, vector, block);
       FailureOr<TileSums> tile = lowering.emitTile(
@@ -222,7 +351,7 @@ private:
       tiles.insert({sum.input, tile->vectors.front()});
       own.push_back(std::move(*tile));
     }
-    if (!isDone && failed(write(rows, chain))) {
+    if (!isDone && failed(write(getRows(block), block, vector, tiles, chain))) {
       return failure();
     }
     llvm::for_each(own, [&](const TileSums &tile) { release(tile); });
@@ -240,11 +369,21 @@ private:
   BufferType type;
   int64_t vectors, group = 1; ///< rows that share a row of an input
   SmallVector<Sum> sums;
+  /// Writes the chain of some rows of a block, for one vector.
+  std::function<LogicalResult(Rows, RowBlock, int64_t, const Tiles &, StringRef)> write =
+      [this](Rows rows, RowBlock block, int64_t vector, const Tiles &tiles, StringRef name) {
+        return writePlain(rows, block, vector, tiles, name);
+      };
 };
 
 } // namespace lpu::stream_lowering
 
 LogicalResult Lowering::lowerMap(MapOp op) {
+  if (llvm::any_of(op.getResults(), [&](Value result) {
+        return bool(mlir::lpu::getStreamedContract(result, int64_t(target.lanes())));
+      })) {
+    return success(); // by the reader of the sums
+  }
   if (!op.getPlacements()) {
     return op.emitOpError("expected placed results");
   }

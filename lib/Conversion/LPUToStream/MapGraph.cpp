@@ -162,7 +162,12 @@ private:
   /// that every copy has a driver.
   void addResult(unsigned r, Operand value) {
     auto type = cast<mlir::lpu::BufferType>(op.getResult(r).getType());
-    bool isStreamed = bool(mlir::lpu::getStreamedAppend(op.getResult(r)));
+    if (mlir::lpu::isCarried(op.getResult(r), target.lanes())) {
+      value = value.kind == Operand::Kind::Node ? value : node("copy", value);
+      nodes[value.index].carries.push_back(r);
+      return;
+    }
+    bool isStreamed = mlir::lpu::isStreamed(op.getResult(r), target.lanes());
     unsigned copies = isStreamed ? 1 : unsigned(getPlacements(op.getResult(r)).size());
     unsigned limbs = mlir::lpu::getNumLimbs(type.getFormat());
     if (type.getFormat() == mlir::lpu::Format::U8) {
@@ -181,6 +186,7 @@ private:
       }
       MapNode last = nodes[value.index];
       last.counter = 0; // the same lanes would count twice
+      last.carries.clear();
       nodes[value.index].drives = {{r, 0}};
       for (unsigned copy = 1; copy < copies; ++copy) {
         last.drives = {{r, copy}};

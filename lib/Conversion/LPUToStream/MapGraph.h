@@ -23,6 +23,8 @@ struct MapNode {
   unsigned counter = 0;              ///< 1-based, 0 for none
   /// Result of the map and copy of it that this node drives, if any.
   std::optional<std::pair<unsigned, unsigned>> drives;
+  /// Results of the map that it is and that wait on the mesh.
+  llvm::SmallVector<unsigned, 1> carries;
   /// Cycle of its issue for the first row, relative to the last nodes' (0).
   int64_t time = 0;
   int64_t latency = 0;

@@ -49,15 +49,15 @@ static unsigned getDriveBytes(Format format) {
 
 VectorChain::VectorChain(MapOp op, ArrayRef<MapNode> nodes, Rows rows, int64_t firstRow,
                          int64_t vector, const std::map<unsigned, AccumulatorTile> &tiles,
-                         Lowering &lowering, StringRef name)
+                         const Target &target, ChainBuilder &chain)
     : op(op), nodes(nodes), rows(rows.normalize()), firstRow(firstRow), vector(vector),
-      tiles(tiles), target(lowering.target),
-      chain(lowering.program, op.getLoc(), name, target) {
+      tiles(tiles), target(target), chain(chain) {
   resultRows = cast<BufferType>(op.getResult(0).getType()).getRows();
 }
 
-LogicalResult VectorChain::run() {
+LogicalResult VectorChain::build() {
   results.resize(nodes.size());
+  chain.setOrigin(origin);
   for (auto [index, node] : llvm::enumerate(nodes)) {
     SmallVector<Value> operands;
     Fields fields = chain.fields();
@@ -84,11 +84,18 @@ LogicalResult VectorChain::run() {
     types.push_back(chain.mesh());
     auto issue = chain.issue("alu", "vxm.*", node.time, fields, operands, types, each());
     results[index] = issue->getResults().back();
-    if (node.drives && failed(writeResult(node, issue.getResult(0)))) {
+    for (unsigned result : node.carries) {
+      carried[result] = {results[index], origin + node.time + node.latency};
+    }
+    if (node.drives && mlir::lpu::getStreamedContract(op.getResult(node.drives->first),
+                                                      target.lanes())) {
+      driver = &node;
+      driven = issue.getResult(0);
+      onMesh = results[index];
+    } else if (node.drives && failed(writeResult(node, issue.getResult(0)))) {
       return failure();
     }
   }
-  chain.finish();
   return success();
 }
 
@@ -144,13 +151,19 @@ static mlir::lpu::Stripe getStripe(mlir::lpu::AppendOp op) {
   return mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
 }
 
-mlir::stream::Direction VectorChain::getResultDirection(const MapNode &node) {
-  if (auto append = mlir::lpu::getStreamedAppend(op.getResult(node.drives->first))) {
-    unsigned plane = unsigned(getStripe(append).plane);
-    return ChainBuilder::direction(vxm(), target.planeColumn(plane));
+unsigned VectorChain::getResultColumn(const MapNode &node) {
+  Value result = op.getResult(node.drives->first);
+  if (auto append = mlir::lpu::getStreamedAppend(result)) {
+    return target.planeColumn(unsigned(getStripe(append).plane));
   }
-  unsigned slice = unsigned(getResultPlacement(node).front().slice);
-  return ChainBuilder::direction(vxm(), target.sliceColumn(slice));
+  if (mlir::lpu::getStreamedContract(result, target.lanes())) {
+    return target.planeColumn(streamed->plane);
+  }
+  return target.sliceColumn(unsigned(getResultPlacement(node).front().slice));
+}
+
+mlir::stream::Direction VectorChain::getResultDirection(const MapNode &node) {
+  return ChainBuilder::direction(vxm(), getResultColumn(node));
 }
 
 LogicalResult VectorChain::writeResult(const MapNode &node, Value flow) {
@@ -208,6 +221,89 @@ LogicalResult VectorChain::append(mlir::lpu::AppendOp append, Value flow, int64_
 }
 
 //===----------------------------------------------------------------------===//
+// Rows that go on without SRAM
+//===----------------------------------------------------------------------===//
+
+// The value leaves the VXM again for every limb and half, as many cycles later as there
+// are rows: an array takes one vector a cycle.
+SumFlow VectorChain::sendRows(bool emits) {
+  ContractOp contract = streamed->contract;
+  int64_t limbs = getNumLimbs(contract), ready = driver->time + driver->latency;
+  unsigned column = target.planeColumn(streamed->plane);
+  int64_t distance = std::abs(int64_t(column) - int64_t(vxm()));
+  auto back = ChainBuilder::direction(column, vxm());
+  std::string queue =
+      target.queueName({UnitKind::MxmAccumulators, uint16_t(streamed->plane)});
+  SmallVector<Value> sums;
+  int64_t start = ready;
+  for (const Pass &pass : streamed->passes) {
+    bool emitsThis = emits && &pass == &streamed->passes.back();
+    for (int64_t limb = limbs - 1; limb >= 0; --limb) {
+      Value flow = start == ready ? driven : driveAgain(start);
+      Value x = limbs == 1 ? flow : chain.part(flow, limb);
+      Value partial =
+          issueActivate(chain, contract, pass, streamed->plane, start + distance, x, each());
+      int64_t number = limbs - 1 - limb, step = streamed->step;
+      int64_t first = streamed->first + (step == 0 ? 0 : (rows.first - firstRow) * step) + number;
+      Fields accumulate = chain.fields();
+      accumulate.set("mode", pass.isFirst ? "set" : "add").set("a", first);
+      accumulate.set("first", pass.firstSuperlane).set("count", pass.superlanes);
+      SmallVector<Type> types;
+      if (emitsThis) {
+        accumulate.set("emit", "true").set("b", first).set("dir", stringifyDirection(back));
+        accumulate.set("emit_count", int64_t(target.superlanes()));
+        types.push_back(chain.flow(back, 4));
+      }
+      auto issue = chain.issue(
+          "acc", queue, start + distance + int64_t(target.latencies().mxm_result()), accumulate,
+          partial, types, each(), {{"a", getSteps(step)}, {"b", getSteps(emitsThis ? step : 0)}});
+      llvm::append_range(sums, issue.getResults());
+      start += rows.count();
+    }
+  }
+  if (!emits) {
+    return {};
+  }
+  int64_t last = start - limbs * rows.count() + 2 * distance +
+                 int64_t(target.latencies().mxm_result() + target.latencies().mxm_emit());
+  return {limbs == 1 ? sums.front() : chain.merge(sums), origin + last};
+}
+
+Value VectorChain::driveAgain(int64_t cycle) {
+  int64_t ready = driver->time + driver->latency;
+  int64_t step = std::min(int64_t(target.latencies().alu_delay_max()), cycle - ready);
+  Value value = delayed(onMesh, ready, cycle - step);
+  Fields fields = chain.fields();
+  fields.set("op", "delay").set("a", "mesh").set("lo", step);
+  fields.set("out", getDriveType(getResultType(*driver).getFormat()));
+  fields.set("out_dir", stringifyDirection(getResultDirection(*driver)));
+  Type type = chain.flow(getResultDirection(*driver),
+                         getDriveBytes(getResultType(*driver).getFormat()));
+  return chain
+      .issue("alu", "vxm.*", cycle - step, fields, value, {type, chain.mesh()}, each())
+      .getResult(0);
+}
+
+// As early as the sums are there, and whatever else waits for them.
+void VectorChain::continueFrom(const VectorChain &producer, unsigned input, SumFlow flow) {
+  given = {input, flow};
+  SmallVector<int64_t> uses = getUses(input);
+  int64_t wanted = *llvm::min_element(uses);
+  origin = flow.arrival - (isTakenOnce(input) ? wanted : wanted - getSumLatency(input));
+  for (auto [number, value] : llvm::enumerate(op.getInputs())) {
+    auto it = value.getDefiningOp() == producer.op
+                  ? producer.carried.find(cast<OpResult>(value).getResultNumber())
+                  : producer.carried.end();
+    if (it != producer.carried.end()) {
+      carriedInputs[unsigned(number)] = it->second;
+      for (int64_t use : getUses(unsigned(number))) {
+        origin = std::max(origin, it->second.second - use);
+      }
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//
 
@@ -247,6 +343,11 @@ static void setStream(Fields &fields, StringRef letter, Format format, Value flo
 LogicalResult VectorChain::setInput(Fields &fields, StringRef letter, unsigned input,
                                     int64_t time, SmallVectorImpl<Value> &operands) {
   Value value = op.getInputs()[input];
+  if (auto it = carriedInputs.find(input); it != carriedInputs.end()) {
+    fields.set(letter, "mesh");
+    operands.push_back(delayed(it->second.first, it->second.second - origin, time));
+    return success();
+  }
   auto type = cast<BufferType>(value.getType());
   if (mlir::lpu::getNumLimbs(type.getFormat()) > 1 || type.getFormat() == Format::I32) {
     return op.emitOpError("expected a floating-point or int8 input, got ") << type;
@@ -364,13 +465,26 @@ SmallVector<int64_t> VectorChain::getUses(unsigned input) {
 // delay.
 LogicalResult VectorChain::setSums(Fields &fields, StringRef letter, unsigned input,
                                    int64_t time, SmallVectorImpl<Value> &operands) {
-  const AccumulatorTile &tile = tiles.at(input);
   if (!isFloat(input) && rows.outer > 1) {
     return op.emitOpError("has sums of limbs beside an input that serves several "
                           "rows: no kernel yet");
   }
   auto it = sums.find(input);
+  if (it == sums.end() && given && given->first == input) {
+    int64_t arrival = given->second.arrival - origin;
+    if (isTakenOnce(input) && arrival == time) {
+      setStream(fields, letter, Format::F32, given->second.flow);
+      operands.push_back(given->second.flow);
+      return success();
+    }
+    FailureOr<Value> sum = takeSums(input, given->second.flow, arrival);
+    if (failed(sum)) {
+      return failure();
+    }
+    it = sums.insert({input, {*sum, arrival + getSumLatency(input)}}).first;
+  }
   if (it == sums.end()) {
+    const AccumulatorTile &tile = tiles.at(input);
     if (isTakenOnce(input) && takeEmissions(input, time)) {
       Value flow = emitSums(input, tile, time);
       setStream(fields, letter, Format::F32, flow);
@@ -381,7 +495,7 @@ LogicalResult VectorChain::setSums(Fields &fields, StringRef letter, unsigned in
     while (!takeEmissions(input, arrival)) {
       --arrival;
     }
-    FailureOr<Value> sum = takeSums(input, tile, arrival);
+    FailureOr<Value> sum = takeSums(input, emitSums(input, tile, arrival), arrival);
     if (failed(sum)) {
       return failure();
     }
@@ -450,11 +564,9 @@ Value VectorChain::emitSums(unsigned input, const AccumulatorTile &tile, int64_t
   return chain.issue("acc", queue, start, emit, {}, flow, repeated, {{"b", steps}}).getResult(0);
 }
 
-FailureOr<Value> VectorChain::takeSums(unsigned input, const AccumulatorTile &tile,
-                                       int64_t arrival) {
+FailureOr<Value> VectorChain::takeSums(unsigned input, Value flow, int64_t arrival) {
   auto contract = op.getInputs()[input].getDefiningOp<ContractOp>();
   int64_t alu = target.latencies().alu(), limbs = getNumEmissions(input);
-  Value flow = emitSums(input, tile, arrival);
   StringRef dir = stringifyDirection(cast<FlowType>(flow.getType()).getDirection());
   Fields take = chain.fields();
   take.set("op", isFloat(input) ? "copy" : "i2f").set("a", "stream").set("a_dir", dir);

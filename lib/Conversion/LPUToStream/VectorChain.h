@@ -7,8 +7,24 @@
 
 namespace lpu::stream_lowering {
 
-/// Writes the chain that computes one vector of some rows of a map's results. A
-/// step of its Repeats is a row.
+/// An array that takes the rows of a map's result straight from the VXM, and the
+/// accumulators of the sums: limb l of row r has first + r * step + l, rows counted from the
+/// block's first; with a step of 0 sums go on before the next come.
+struct StreamedArray {
+  mlir::lpu::ContractOp contract;
+  unsigned plane;
+  llvm::SmallVector<Pass> passes; ///< of one vector of activations, one a half
+  int64_t first, step;
+};
+
+/// Sums on their way: limb by limb, at the VXM from cycle `arrival` of the chain on.
+struct SumFlow {
+  mlir::Value flow;
+  int64_t arrival;
+};
+
+/// Writes a chain, or a part of one, that computes one vector of some rows of a map's results.
+/// A step of its Repeats is a row.
 ///
 /// The limbs of a sum come one after another, those of all rows before those of the next
 /// limb; sums wait for them in delays. So a row takes a cycle, and what follows keeps its
@@ -25,9 +41,17 @@ public:
   /// activations, too, and its sums go on as they are complete.
   VectorChain(mlir::lpu::MapOp op, llvm::ArrayRef<MapNode> nodes, Rows rows, int64_t firstRow,
               int64_t vector, const std::map<unsigned, AccumulatorTile> &tiles,
-              Lowering &lowering, llvm::StringRef name);
+              const Target &target, ChainBuilder &chain);
 
-  mlir::LogicalResult run();
+  /// The result that is streamed goes into `array`.
+  void streamTo(const StreamedArray &array) { streamed = &array; }
+  /// The sums that `input` reads, and the results of `producer` that others read, come from
+  /// the part of the chain that `producer` has written.
+  void continueFrom(const VectorChain &producer, unsigned input, SumFlow flow);
+
+  mlir::LogicalResult build();
+  /// Sends the streamed rows, which are built, through the array; `emits` their sums.
+  SumFlow sendRows(bool emits);
 
 private:
   /// Accumulators that hold one row of the sums in `input`.
@@ -64,6 +88,8 @@ private:
   mlir::LogicalResult writeResult(const MapNode &node, mlir::Value flow);
   /// Scatters the rows into the tiles: data and map pass all slices of the stripe; each
   /// takes what falls into its own window.
+  /// The plane or slices that the result of `node` goes to, by their column.
+  unsigned getResultColumn(const MapNode &node);
   mlir::LogicalResult append(mlir::lpu::AppendOp append, mlir::Value flow, int64_t cycle);
 
   mlir::LogicalResult setOperand(Fields &fields, llvm::StringRef letter,
@@ -88,10 +114,11 @@ private:
   /// The activations of the last pass, in the plane from `cycle` on, and what that
   /// makes.
   mlir::Value streamActivations(unsigned input, const AccumulatorTile &tile, int64_t cycle);
-  /// The sums on the mesh, the first one getSumLatency after its first emission, which
-  /// comes to the VXM in cycle `arrival`.
-  mlir::FailureOr<mlir::Value> takeSums(unsigned input, const AccumulatorTile &tile,
-                                        int64_t arrival);
+  /// The streamed rows on a stream once more, at the VXM in cycle `cycle`.
+  mlir::Value driveAgain(int64_t cycle);
+  /// The sums in `flow` on the mesh, the first one getSumLatency after its first emission,
+  /// which comes to the VXM in cycle `arrival`.
+  mlir::FailureOr<mlir::Value> takeSums(unsigned input, mlir::Value flow, int64_t arrival);
   /// The sum of `limbs`, high limb first, each 256 times the next, on the mesh from
   /// `cycle` on, and when it is complete.
   std::pair<mlir::Value, int64_t> sumLimbs(mlir::Value limbs, int64_t count, int64_t cycle);
@@ -102,7 +129,17 @@ private:
   int64_t firstRow, vector;
   const std::map<unsigned, AccumulatorTile> &tiles;
   const Target &target;
-  ChainBuilder chain;
+  ChainBuilder &chain;
+  int64_t origin = 0; ///< cycle of the chain that the nodes' times count from
+  const StreamedArray *streamed = nullptr;
+  std::optional<std::pair<unsigned, SumFlow>> given; ///< sums, by input
+  /// The node that drives the streamed rows, on a stream and on the mesh.
+  const MapNode *driver = nullptr;
+  mlir::Value driven, onMesh;
+  /// Results that wait on the mesh, and from when on in the chain.
+  std::map<unsigned, std::pair<mlir::Value, int64_t>> carried;
+  /// Inputs that do.
+  std::map<unsigned, std::pair<mlir::Value, int64_t>> carriedInputs;
   int64_t resultRows = 1; ///< of the whole map
   std::vector<mlir::Value> results; ///< on the mesh, by node
   /// First cycle and the one past the last of emissions at the VXM, by plane.

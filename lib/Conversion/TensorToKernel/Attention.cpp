@@ -512,28 +512,40 @@ void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
     totals.push_back(sumPositions(b, window, sums({type.getRows(), 1}, Format::F16),
                                   getTarget()->lanes(), 0));
   }
-  Value largest = map(
-      b, totals, buffer({type.getRows(), 1}, Format::F32), 1.0f,
-      [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-        Value total = in[0];
-        for (int64_t window = 1; window < bound.windows; ++window) {
-          double unit = std::exp2(bound.getOffset(0) - bound.getOffset(window));
-          total = math::FmaOp::create(inner, in[size_t(window)], floatConstant(inner, unit), total);
-        }
-        // Where all is hidden or below, weights are 0 or as they are.
-        double least = std::exp2(SoftmaxBound::kLeast - 1);
-        total = arith::MaximumFOp::create(inner, total, floatConstant(inner, least));
-        Value log = math::Log2Op::create(inner, total);
-        double base = -bound.shrink * bound.getOffset(0) - SoftmaxBound::kTop;
-        return math::FmaOp::create(inner, log, floatConstant(inner, bound.shrink),
-                                   floatConstant(inner, base));
-      });
+  auto getLargest = [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+    Value total = in[0];
+    for (int64_t window = 1; window < bound.windows; ++window) {
+      double unit = std::exp2(bound.getOffset(0) - bound.getOffset(window));
+      total = math::FmaOp::create(inner, in[size_t(window)], floatConstant(inner, unit), total);
+    }
+    // Where all is hidden or below, weights are 0 or as they are.
+    double least = std::exp2(SoftmaxBound::kLeast - 1);
+    total = arith::MaximumFOp::create(inner, total, floatConstant(inner, least));
+    Value log = math::Log2Op::create(inner, total);
+    double base = -bound.shrink * bound.getOffset(0) - SoftmaxBound::kTop;
+    return math::FmaOp::create(inner, log, floatConstant(inner, bound.shrink),
+                               floatConstant(inner, base));
+  };
+  auto getWeight = [](ImplicitLocOpBuilder &inner, Value x, Value largest) -> Value {
+    return math::Exp2Op::create(inner, arith::SubFOp::create(inner, x, largest));
+  };
   BufferType weightsType = buffer({type.getRows(), type.getColumns()}, Format::F16);
-  rows.weights = map(b, {rows.logits, largest}, weightsType, 1.0f,
-                     [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-                       Value x = arith::SubFOp::create(inner, in[0], in[1]);
-                       return math::Exp2Op::create(inner, x);
-                     });
+  SmallVector<Value> inputs{rows.logits};
+  if (type.getVectors(getTarget()->lanes()) == 1 && bound.windows == 1) {
+    // The sums serve one vector: the bound is computed where it is used.
+    inputs.append(totals);
+    rows.weights = map(b, inputs, weightsType, 1.0f,
+                       [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                         return getWeight(inner, in[0], getLargest(inner, in.drop_front()));
+                       });
+  } else {
+    inputs.push_back(
+        map(b, totals, buffer({type.getRows(), 1}, Format::F32), 1.0f, getLargest));
+    rows.weights = map(b, inputs, weightsType, 1.0f,
+                       [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                         return getWeight(inner, in[0], in[1]);
+                       });
+  }
   rows.weights.getDefiningOp<MapOp>().setUnguarded(true);
 }
 
