@@ -48,6 +48,17 @@ void BufferPlacer::assignStateSides() {
 
 SmallVector<Side> BufferPlacer::getSides(Value buffer) {
   SmallVector<Side> sides = getNeededSides(buffer);
+  auto type = cast<BufferType>(buffer.getType());
+  for (Operation *user : buffer.getUsers()) {
+    int64_t bytes = getNumBytes(type.getFormat());
+    if (auto columns = dyn_cast<AppendColumnsOp>(user); columns && columns.getSource() == buffer) {
+      moves[unsigned(sides.front())] += bytes * target.lanes();
+    } else if (isa<PermuteOp>(user) && sides.empty()) {
+      // Where the SXM has less to do.
+      sides.push_back(moves[0] <= moves[1] ? Side(0) : Side(1));
+      moves[unsigned(sides.front())] += bytes * type.getRows() * type.getVectors(target.lanes());
+    }
+  }
   if (sides.empty()) {
     // Alternate, so that both directions carry operands to the VXM.
     sides.push_back(nextSide);
@@ -223,38 +234,31 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
 
 std::optional<BytePlacement> BufferPlacer::findByte(Side side, int64_t count,
                                                     const SliceSet &conflicts) {
-  std::pair<int64_t, int64_t> best{INT64_MAX, -1};
-  int64_t least = INT64_MAX;
-  BytePlacement found{}, ahead{};
+  std::pair<int64_t, int64_t> least{INT64_MAX, 0};
+  std::optional<BytePlacement> found;
   for (int64_t i = 0; i < int64_t(target.slicesPerSide()); ++i) {
     int64_t slice = target.slice(side, unsigned(i));
     if (conflicts.contains(slice)) {
       continue;
     }
-    // A value travels there and back.
-    int64_t cost = 2 * i + traffic.get(slice);
     for (int64_t bank = int64_t(target.banks()) - 1; bank >= 0; --bank) {
-      if (cost < least && words.fitsAhead(slice, bank, count)) {
-        least = cost;
-        ahead = {slice, bank, 0};
+      auto [first, given] = words.findOldest(slice, bank, count);
+      if (first < 0) {
+        continue;
       }
-      auto gap = words.findSmallestGap(slice, bank, count);
-      if (gap.first < best.first) {
-        best = gap;
-        found = {slice, bank, gap.second};
+      // A value travels there and back. Who writes words waits for the last reader of what
+      // was there: of two banks that with the older room.
+      std::pair<int64_t, int64_t> cost{2 * i + traffic.get(slice), given};
+      if (cost < least) {
+        least = cost;
+        found = {slice, bank, first};
       }
     }
   }
-  if (least != INT64_MAX) {
-    traffic.add(ahead.slice, count);
-    ahead.first = words.take(ahead.slice, ahead.bank, count);
-    return ahead;
+  if (found) {
+    traffic.add(found->slice, count);
+    words.takeAt(found->slice, found->bank, found->first, count);
   }
-  if (best.second < 0) {
-    return std::nullopt;
-  }
-  traffic.add(found.slice, count);
-  words.takeAt(found.slice, found.bank, found.first, count);
   return found;
 }
 

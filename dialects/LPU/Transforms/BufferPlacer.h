@@ -9,6 +9,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
+#include <array>
 #include <deque>
 
 namespace mlir::lpu {
@@ -116,6 +117,7 @@ private:
   llvm::DenseMap<Value, SmallVector<BytePlacement>> bytesOf;
   llvm::DenseMap<Value, SmallVector<int64_t>> slicesOf;
   ::lpu::Side nextSide = ::lpu::Side::East;
+  std::array<int64_t, 2> moves{}; ///< words that the SXM of each side moves
   bool isTrial = false;
 };
 

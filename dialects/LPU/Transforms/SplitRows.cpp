@@ -46,9 +46,15 @@ public:
     for (Operation *op : llvm::reverse(chosen)) {
       op->erase();
     }
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(entry.getBody().front()))) {
-      if (isa<ConcatRowsOp, RowsOp>(op) && op.use_empty()) {
-        op.erase();
+    SmallVector<Operation *> views;
+    for (Operation &op : entry.getBody().front()) {
+      if (isa<ConcatRowsOp, RowsOp>(op)) {
+        views.push_back(&op);
+      }
+    }
+    for (Operation *op : llvm::reverse(views)) {
+      if (op->use_empty()) {
+        op->erase();
       }
     }
   }

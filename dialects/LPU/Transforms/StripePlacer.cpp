@@ -70,7 +70,7 @@ private:
     std::optional<Side> required = getRequiredSide(op);
     DenseI64ArrayAttr &shared =
         stripesOf[{{*op.getWeights(), getContractShape(op, target.lanes()).tileColumns},
-                   required ? int(*required) : -1}];
+                   required ? int(*required) : isStreamedInto(op) ? 2 : -1}];
     if (!shared) {
       SmallVector<int64_t> planes = getPlanes(op, format->gang());
       SmallVector<Stripe> stripes;
@@ -98,6 +98,11 @@ private:
     }
     op.setPlacementAttr(shared);
     return success();
+  }
+
+  /// Whether the activations of `op` come from the VXM, to either side.
+  bool isStreamedInto(ContractOp op) {
+    return bool(getStreamedContract(op.getActivations(), target.lanes()));
   }
 
   /// The side that has to work on `op`, if either. Rows that go from the VXM into tiles
@@ -141,6 +146,9 @@ private:
     }
     int64_t tiles = 0, together = 0, mine = 0;
     Operation *user = *op.getResult().user_begin();
+    if (isStreamedInto(op) && !getRequiredSide(op)) {
+      return {order[0], order[1]}; // its array lies on both sides: they take turns
+    }
     if (std::optional<Side> side = getRequiredSide(op)) {
       llvm::erase_if(
           order, [&](int64_t plane) { return target.planeSide(unsigned(plane)) != *side; });

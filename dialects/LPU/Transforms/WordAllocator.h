@@ -60,8 +60,39 @@ public:
     consider(target->wordsPerBank());
     return best;
   }
+  /// Where `words` fit that were given back longest ago, and when the last of them was, as
+  /// release counts; 0: never in use. -1 and -1 when there is no room.
+  std::pair<int64_t, int64_t> findOldest(int64_t slice, int64_t bank, int64_t words) const {
+    const State &state = at(slice, bank);
+    std::pair<int64_t, int64_t> best{-1, -1};
+    int64_t from = 0;
+    auto consider = [&](int64_t end) {
+      // From stretch to stretch of words that were given back together.
+      for (int64_t first = from; first + words <= end;) {
+        int64_t last = 0, next = end;
+        for (auto it = std::prev(state.given.upper_bound(first));
+             it != state.given.end() && it->first < first + words; ++it) {
+          last = std::max(last, it->second);
+          next = it->first > first ? std::min(next, it->first) : next;
+        }
+        auto following = state.given.upper_bound(first);
+        next = following == state.given.end() ? end : following->first;
+        if (best.first < 0 || last < best.second) {
+          best = {first, last};
+        }
+        first = next;
+      }
+    };
+    for (auto [first, last] : state.taken) {
+      consider(first);
+      from = last;
+    }
+    consider(target->wordsPerBank());
+    return best;
+  }
   void takeAt(int64_t slice, int64_t bank, int64_t first, int64_t words) {
     State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
+    ++clock;
     state.used += words;
     state.taken[first] = first + words;
     merge(state, first);
@@ -78,6 +109,11 @@ public:
     if (first + words < last) {
       state.taken[first + words] = last;
     }
+    // What follows keeps its time.
+    int64_t behind = std::prev(state.given.upper_bound(first + words))->second;
+    state.given.erase(state.given.lower_bound(first), state.given.upper_bound(first + words));
+    state.given[first] = clock;
+    state.given[first + words] = behind;
   }
   int64_t totalUsed() const {
     int64_t total = 0;
@@ -90,6 +126,7 @@ public:
 private:
   struct State {
     std::map<int64_t, int64_t> taken; ///< runs of words: first, past the last
+    std::map<int64_t, int64_t> given{{0, 0}}; ///< first word of a stretch, when it was given back
     int64_t used = 0, next = 0;
   };
   const State &at(int64_t slice, int64_t bank) const {
@@ -121,6 +158,7 @@ private:
 
   const ::lpu::Target *target;
   std::vector<State> states;
+  int64_t clock = 1; ///< counts what was placed
 };
 
 } // namespace mlir::lpu

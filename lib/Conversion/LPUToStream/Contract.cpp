@@ -343,7 +343,11 @@ SmallVector<unsigned, 2> Lowering::getGang(ContractOp op, unsigned plane) {
 // planes take the row blocks in turn.
 std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlock block) {
   SmallVector<Stripe> stripes = getStripes(op);
-  const Stripe &stripe = stripes[size_t(n) % stripes.size()];
+  // One array on both sides, or the planes of one: by turns.
+  size_t turn = size_t(op.getTurn() + block.index);
+  bool isStreamed = bool(
+      mlir::lpu::getStreamedContract(op.getActivations(), int64_t(target.lanes())));
+  const Stripe &stripe = stripes[(isStreamed ? turn : size_t(n)) % stripes.size()];
   unsigned plane = unsigned(stripe.plane);
   Side side = target.planeSide(plane);
   bool isAlone = llvm::count_if(stripes, [&](const Stripe &other) {
@@ -351,7 +355,7 @@ std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlo
                  }) == 1;
   if (isAlone && getGang(op, plane).size() == 1) {
     unsigned perSide = target.planes() / 2, first = unsigned(side) * perSide;
-    plane = first + (plane - first + unsigned(op.getTurn() + block.index)) % perSide;
+    plane = first + (plane - first + unsigned(isStreamed ? turn / stripes.size() : turn)) % perSide;
   }
   return {stripe, plane};
 }

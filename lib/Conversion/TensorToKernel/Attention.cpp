@@ -122,11 +122,13 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
     rows[k] = gathered;
   }
   BufferType type = buffer(extent, Format::F32, width);
-  Value x = values.lookup(op.getInput());
-  if (!isa<BufferType>(x.getType())) {
-    x = map(b, x, type, 1.0f, getFirst);
-  }
-  Value turned = PermuteOp::create(b, type, x, partner, DenseI64ArrayAttr());
+  // The partner in f16: half as many moves, and what comes out goes into f16 anyway.
+  BufferType halfType = buffer(extent, Format::F16, width);
+  ValueRange both =
+      map(b, {values.lookup(op.getInput())}, {type, halfType}, {1.0f, 1.0f},
+          [](ImplicitLocOpBuilder &, ValueRange in) { return SmallVector<Value>{in[0], in[0]}; });
+  Value x = both[0];
+  Value turned = PermuteOp::create(b, halfType, both[1], partner, DenseI64ArrayAttr());
   values[op.getResult()] =
       map(b, {x, turned, rows[0], rows[1]}, type, 1.0f,
           [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
@@ -393,7 +395,7 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   // One step for some rows goes with the next step for the rows before them: while they
   // wait for the MXM it works on others.
   std::vector<AttentionRows> blocks;
-  int64_t step = getBlockRows(rows, heads * vectors);
+  int64_t step = getBlockRows(rows, heads, vectors);
   bool isShared = cast<BufferType>(mask.getType()).getRows() == 1;
   for (int64_t first = 0; first < rows; first += step) {
     int64_t count = std::min(step, rows - first);
@@ -426,9 +428,12 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   return success();
 }
 
-int64_t EntryConverter::getBlockRows(int64_t rows, int64_t vectors) {
-  constexpr int64_t kWords = 288;
-  int64_t blocks = (rows * vectors + kWords - 1) / kWords;
+int64_t EntryConverter::getBlockRows(int64_t rows, int64_t heads, int64_t vectors) {
+  // Scores of one vector become weights in one chain: only these lie in SRAM, on both sides,
+  // two bytes each. Those of several vectors do as well, in f32, until their sum is known.
+  constexpr int64_t kWords = 2400;
+  int64_t words = heads * vectors * (vectors == 1 ? 4 : 8);
+  int64_t blocks = (rows * words + kWords - 1) / kWords;
   return blocks >= rows ? 1 : (rows + blocks - 1) / blocks;
 }
 

@@ -110,8 +110,9 @@ private:
                               const HeadLayout &heads);
   /// Products of widened values with weights whose sum is `total`, in a map.
   static mlir::Value removeValueOffset(Builder &b, mlir::Value products, mlir::Value total);
-  /// How many rows to compute at once of `rows` that need so many vectors each.
-  static int64_t getBlockRows(int64_t rows, int64_t vectors);
+  /// How many rows of attention to compute at once of `rows`, with so many heads and vectors of
+  /// scores each.
+  static int64_t getBlockRows(int64_t rows, int64_t heads, int64_t vectors);
   mlir::Value takeRows(Builder &b, mlir::Value source, int64_t first, int64_t count);
   /// Writes `rows` into the transposed tiles `state` of `groups` groups of features, the first
   /// at position `start`.
