@@ -6,10 +6,34 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace lpu {
+
+/// Removes the temporary files of `path` whose processes are dead: nobody locks them. The
+/// numbers of processes do not say so; other machines have theirs.
+static void removeStale(const std::filesystem::path &path, const std::filesystem::path &folder) {
+  std::string prefix = absl::StrCat(path.filename().string(), ".tmp.");
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    std::string name = it->path().filename().string();
+    if (name.size() == prefix.size() || name.compare(0, prefix.size(), prefix) != 0 ||
+        name.find_first_not_of("0123456789", prefix.size()) != std::string::npos) {
+      continue;
+    }
+    int file = open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0) {
+      unlink(it->path().c_str());
+    }
+    if (file >= 0) {
+      close(file);
+    }
+  }
+}
 
 AtomicFile::AtomicFile(const std::string &path)
     : path(path), temporary(absl::StrCat(path, ".tmp.", getpid())) {
@@ -23,12 +47,22 @@ AtomicFile::AtomicFile(const std::string &path)
     return;
   }
   std::string folder = path.substr(0, path.rfind('/') + 1);
-  fd = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+  folder = folder.empty() ? "." : folder;
+  removeStale(path, folder);
+  fd = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
   isNamed = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
-  if (isNamed) {
+  if (!isNamed && fd >= 0) {
+    flock(fd, LOCK_EX);
+  }
+  while (isNamed) {
     fd = open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0 || fstat(fd, &info) != 0 || info.st_nlink > 0) {
+      break;
+    }
+    close(fd); // removed as stale before it was locked
   }
   if (fd < 0) {
+    isNamed = false; // it is another's
     status = error("cannot create");
   }
 }
@@ -73,22 +107,30 @@ absl::Status AtomicFile::prepare() {
   if (fsync(fd) != 0) {
     status = error("cannot write");
   }
-  if (status.ok() && !isNamed) {
-    std::string open = absl::StrCat("/proc/self/fd/", fd);
-    unlink(temporary.c_str()); // of a dead process of the same number
-    isNamed = linkat(AT_FDCWD, open.c_str(), AT_FDCWD, temporary.c_str(),
-                     AT_SYMLINK_FOLLOW) == 0;
-    status = isNamed ? status : error("cannot create");
-  }
   isPrepared = status.ok();
   return status;
 }
 
+// No call replaces a file by one without a name: where there is one already, a process
+// killed between two calls leaves the whole file under its temporary name.
 absl::Status AtomicFile::commit() {
-  if (prepare().ok() && !isDirect && rename(temporary.c_str(), path.c_str()) != 0) {
-    status = error("cannot create");
+  if (!prepare().ok() || isDirect) {
+    return status;
   }
-  isNamed &= !status.ok();
+  bool isDone = false;
+  if (!isNamed) {
+    std::string open = absl::StrCat("/proc/self/fd/", fd);
+    auto link = [&](const std::string &name) {
+      return linkat(AT_FDCWD, open.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+    };
+    isDone = link(path);
+    isNamed = !isDone && errno == EEXIST && link(temporary);
+  }
+  if (isNamed) {
+    isDone = rename(temporary.c_str(), path.c_str()) == 0;
+    isNamed = !isDone;
+  }
+  status = isDone ? status : error("cannot create");
   return status;
 }
 

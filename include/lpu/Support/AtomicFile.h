@@ -10,8 +10,9 @@ namespace lpu {
 
 /// A file that appears under its name only when it is whole; what was there before
 /// stays until then. Where the file system can, it has no name before that, so that
-/// nothing stays of a killed process. What is no regular file, such as /dev/null, is
-/// written to as it is. An error stays until commit() returns it, with
+/// nothing stays of a killed process; what stays nevertheless, under the name with
+/// ".tmp." and a number, the next one of that name removes. What is no regular file, such
+/// as /dev/null, is written to as it is. An error stays until commit() returns it, with
 /// the path.
 class AtomicFile {
 public:
@@ -23,8 +24,8 @@ public:
   /// Writes zeros up to byte `offset` of the file.
   void padTo(size_t offset);
   size_t getPosition() const { return position; }
-  /// Writes everything to the disk, so that commit() only renames: for files that have
-  /// to appear together.
+  /// Writes everything to the disk, so that commit() only gives the name: for files that
+  /// have to appear together.
   absl::Status prepare();
   absl::Status commit();
 

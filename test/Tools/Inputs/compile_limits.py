@@ -49,9 +49,20 @@ for share in range(12):
     killed += process.wait() == -signal.SIGKILL
     content = open(output, "rb").read()
     assert content in (b"as before", whole), len(content)
+    # Only between the two calls that replace a file it has another name, whole.
+    for name in leftovers():
+        if name.startswith("out.lpu.tmp."):
+            assert open(f"{folder}/{name}", "rb").read() == whole, name
+            os.remove(f"{folder}/{name}")
     # The emitted model comes before the binary, its data before it; all of them are whole.
     assert leftovers() <= {"out.lpu", "q.onnx", "q.onnx.data", "s.json"}, leftovers()
     assert "q.onnx" not in leftovers() or "q.onnx.data" in leftovers()
     for name in leftovers() - {"out.lpu"}:
         os.remove(f"{folder}/{name}")
 assert killed > 3, killed
+
+# The next run removes what a killed one left.
+for name in ("out.lpu", "q.onnx", "q.onnx.data", "s.json"):
+    open(f"{folder}/{name}.tmp.1", "w").close()
+subprocess.run([*command, "-o", output, "--stats", f"{folder}/s.json", quantized], check=True, capture_output=True)
+assert leftovers() == {"out.lpu", "q.onnx", "q.onnx.data", "s.json"}, leftovers()
