@@ -194,8 +194,10 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     values[value] = state;
   }
   int64_t count = rowsType.getDimSize(1);
+  int64_t groups = tilesType.getRows() / kGroup + (tilesType.getRows() % kGroup != 0);
+  bool isMoved = isKey && count * groups > lanes, isSpread = isKey && !isMoved;
   FailureOr<Value> stored =
-      isInt8 ? quantizeRows(b, op.getRows(), isKey ? Format::F16 : format)
+      isInt8 ? quantizeRows(b, op.getRows(), isSpread ? Format::F16 : format)
              : map(b, values.lookup(op.getRows()), buffer({count, features}, format, width), 1.0f,
                    getFirst);
   if (failed(stored)) {
@@ -207,15 +209,14 @@ LogicalResult EntryConverter::convertCacheUpdate(ImplicitLocOpBuilder &b, CacheU
     return failure();
   }
   IndexExpr p = *position + IndexExpr::row(), lane = IndexExpr::lane();
-  int64_t groups = tilesType.getRows() / kGroup + (tilesType.getRows() % kGroup != 0);
   int64_t vectors = isKey ? (positions - 1) / lanes + 1 : features / width;
   int64_t words = groups * vectors;
   IndexExpr word = p % kGroup * words + (isKey ? p / lanes * groups : p / kGroup);
-  if (isKey && count * groups > lanes) {
+  if (isMoved) {
     appendColumns(b, rows, *position, state, groups);
     return success();
   }
-  if (isKey) {
+  if (isSpread) {
     // Every superlane gets every group of 16 features; the one of the position
     // takes them.
     word = select(p % lanes / kGroup == lane / kGroup, word, -1);

@@ -129,7 +129,12 @@ LogicalResult EntryConverter::loadInputs(ImplicitLocOpBuilder &b, Block &old) {
              << name << "': expected float elements and a static shape, got "
              << argument.getType() << "; other inputs are not supported yet";
     }
-    values[argument] = LoadInputOp::create(b, buffer(getExtent(type), Format::F32),
+    const Layout &layout = layouts[argument];
+    if (!llvm::is_sorted(layout.columns)) {
+      return entry.emitError("input '")
+             << name << "': is a tensor of heads; no kernel moves lanes yet";
+    }
+    values[argument] = LoadInputOp::create(b, buffer(getExtent(type), Format::F32, layout.width),
                                            name, type.getShape(), DenseI64ArrayAttr());
   }
   return success();
