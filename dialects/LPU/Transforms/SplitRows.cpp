@@ -98,7 +98,10 @@ private:
     return hasParts && llvm::all_of(op->getResults(), [&](Value result) {
              bool isTied = isa<AccType>(result.getType()) || getStreamedAppend(result) ||
                            isa<PermuteOp>(op);
-             return getRows(result) == rows && (!isTied || llvm::all_of(result.getUsers(), isChosen));
+             // A part of a buffer has no parts.
+             return getRows(result) == rows &&
+                    (!isTied || llvm::all_of(result.getUsers(), isChosen)) &&
+                    llvm::none_of(result.getUsers(), llvm::IsaPred<ConcatRowsOp>);
            });
   }
 
@@ -153,6 +156,11 @@ private:
     int64_t rows = getSplitRows(op);
     int64_t step = llvm::divideCeil(rows, llvm::divideCeil(rows, most));
     SmallVector<Value> operands = getSplitOperands(op);
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!llvm::is_contained(operands, operand.get())) {
+        useWhole(b, operand);
+      }
+    }
     size_t number = 0;
     for (int64_t first = 0; first < rows; first += step, ++number) {
       int64_t count = std::min(step, rows - first);
@@ -189,16 +197,20 @@ private:
       }
     }
     for (OpOperand &operand : op->getOpOperands()) {
-      auto it = partsOf.find(operand.get());
-      if (it == partsOf.end()) {
-        continue;
-      }
-      Value &whole = wholes[operand.get()];
-      if (!whole) {
-        whole = ConcatRowsOp::create(b, operand.get().getType(), it->second, DenseI64ArrayAttr());
-      }
-      operand.set(whole);
+      useWhole(b, operand);
     }
+  }
+
+  void useWhole(ImplicitLocOpBuilder &b, OpOperand &operand) {
+    auto it = partsOf.find(operand.get());
+    if (it == partsOf.end()) {
+      return;
+    }
+    Value &whole = wholes[operand.get()];
+    if (!whole) {
+      whole = ConcatRowsOp::create(b, operand.get().getType(), it->second, DenseI64ArrayAttr());
+    }
+    operand.set(whole);
   }
 
   func::FuncOp entry;

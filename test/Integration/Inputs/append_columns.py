@@ -15,7 +15,8 @@ import numpy as np
 
 mode = sys.argv[1]
 H, D, T = map(int, sys.argv[2:5])
-F, R = H * D, min(H * D, 64)
+F = H * D
+R = min(F, 64, 8192 // F)  # fits into a bank of tiny
 
 if mode == "read":
     text = sys.stdin.read()
