@@ -153,16 +153,21 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
       }
     }
   };
+  // What reads a part of a buffer reads it where the whole lies.
+  SmallVector<Value> read{buffer};
   if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
     for (Value part : whole.getParts()) {
       maps.insert(part.getDefiningOp());
+      read.push_back(part);
     }
   }
-  addUsers(buffer);
-  for (Operation *user : buffer.getUsers()) {
-    auto contract = dyn_cast<ContractOp>(user);
-    if (contract && llvm::any_of(sides, [&](Side side) { return worksOn(contract, side); })) {
-      addUsers(contract.getResult());
+  for (Value value : read) {
+    addUsers(value);
+    for (Operation *user : value.getUsers()) {
+      auto contract = dyn_cast<ContractOp>(user);
+      if (contract && llvm::any_of(sides, [&](Side side) { return worksOn(contract, side); })) {
+        addUsers(contract.getResult());
+      }
     }
   }
   if (isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
