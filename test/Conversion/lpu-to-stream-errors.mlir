@@ -41,3 +41,75 @@ module attributes {lpu.target = "tiny"} {
     return
   }
 }
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    %x = lpu.load_input "x" shape [17, 32] : <17, 32, f32>
+    %k = lpu.map(%x) scales [1.0] : (!lpu.buffer<17, 32, f32>) -> !lpu.buffer<17, 32, f16> {
+    ^bb0(%a: f32):
+      lpu.yield %a : f32
+    }
+    %state = lpu.state "k" : <32, 64, f16 transposed true>
+    %from = lpu.derive "from" of [] steps [2, 0] : <2, 32, i32>
+    %to = lpu.derive "to" of [] steps [2, 0] : <32, 32, i32>
+    // expected-error @below {{'lpu.append_columns' op expected one of the 1 vectors of at most 16 rows, and maps of 2 and 32 rows}}
+    lpu.append_columns %k from %from to %to into %state : <17, 32, f16>, <2, 32, i32>, <32, 32, i32>, <32, 64, f16 transposed true>
+    return
+  }
+}
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    %x = lpu.load_input "x" shape [16, 32] : <16, 32, f32>
+    %k = lpu.map(%x) scales [1.0] : (!lpu.buffer<16, 32, f32>) -> !lpu.buffer<16, 32, f16> {
+    ^bb0(%a: f32):
+      lpu.yield %a : f32
+    }
+    %state = lpu.state "k" : <32, 64, f16 transposed true>
+    %from = lpu.derive "from" of [] steps [2, 0] : <1, 32, i32>
+    %to = lpu.derive "to" of [] steps [2, 0] : <32, 32, i32>
+    // expected-error @below {{'lpu.append_columns' op expected one of the 1 vectors of at most 16 rows, and maps of 2 and 32 rows}}
+    lpu.append_columns %k from %from to %to into %state : <16, 32, f16>, <1, 32, i32>, <32, 32, i32>, <32, 64, f16 transposed true>
+    return
+  }
+}
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    %x = lpu.load_input "x" shape [16, 32] : <16, 32, f32>
+    %k = lpu.map(%x) scales [1.0] : (!lpu.buffer<16, 32, f32>) -> !lpu.buffer<16, 32, f16> {
+    ^bb0(%a: f32):
+      lpu.yield %a : f32
+    }
+    %state = lpu.state "k" : <32, 64, f16 transposed true>
+    %from = lpu.derive "from" of [] steps [2, 0] : <2, 32, i32>
+    %to = lpu.derive "to" of [] steps [2, 0] : <64, 32, i32>
+    // expected-error @below {{'lpu.append_columns' op expected one of the 1 vectors of at most 16 rows, and maps of 2 and 32 rows}}
+    lpu.append_columns %k from %from to %to into %state : <16, 32, f16>, <2, 32, i32>, <64, 32, i32>, <32, 64, f16 transposed true>
+    return
+  }
+}
+
+// -----
+
+module attributes {lpu.target = "tiny"} {
+  func.func @main() {
+    %x = lpu.load_input "x" shape [16, 64] : <16, 64, f32>
+    %k = lpu.map(%x) scales [1.0] : (!lpu.buffer<16, 64, f32>) -> !lpu.buffer<16, 64, f16> {
+    ^bb0(%a: f32):
+      lpu.yield %a : f32
+    }
+    %state = lpu.state "k" : <64, 64, f16 transposed true>
+    %from = lpu.derive "from" of [] steps [2, 0] : <2, 32, i32>
+    %to = lpu.derive "to" of [] steps [2, 0] : <32, 32, i32>
+    // expected-error @below {{'lpu.append_columns' op expected one of the 2 vectors of at most 16 rows, and maps of 2 and 32 rows}}
+    lpu.append_columns %k from %from to %to into %state {vector = 2 : i64} : <16, 64, f16>, <2, 32, i32>, <32, 32, i32>, <64, 64, f16 transposed true>
+    return
+  }
+}

@@ -2,7 +2,7 @@
 // computed, lanes that move, tiles that rows are appended to, parts of buffers.
 // DEFINE: %{split} = lpu-fuse-maps
 // DEFINE: %{out} = %t.whole
-// DEFINE: %{run} = lpu-opt %s --pass-pipeline='builtin.module(func.func(%{split}),lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-schedule),convert-stream-to-isa)' -o %{out}.isa.mlir && \
+// DEFINE: %{run} = lpu-opt %s --pass-pipeline='builtin.module(func.func(%{split}),lpu-place-buffers,lpu-emit-memory,convert-lpu-to-stream,stream.program(stream-record-intent,stream-schedule),convert-stream-to-isa)' -o %{out}.isa.mlir && \
 // DEFINE:   lpu-translate --export-assembly %{out}.isa.mlir -o %{out}.lpuasm && \
 // DEFINE:   lpu-verify %{out}.lpuasm && \
 // DEFINE:   lpu-run %{out}.lpuasm --input x=%t.x.npy --input e=%t.e.npy --input n=%t.n.npy --output-dir %{out}

@@ -128,6 +128,15 @@ SmallVector<int64_t> getSuperlaneRotation(int64_t distance, const Target &target
 } // namespace lpu::stream_lowering
 
 LogicalResult Lowering::lowerAppendColumns(AppendColumnsOp op) {
+  int64_t lanes = int64_t(target.lanes()), group = int64_t(target.lanesPerSuperlane());
+  auto type = op.getSource().getType();
+  if (op.getFrom().getType().getRows() != lanes / group ||
+      op.getTo().getType().getRows() != lanes || type.getRows() > lanes - group ||
+      int64_t(op.getVector()) >= type.getVectors(lanes)) {
+    return op.emitOpError("expected one of the ")
+           << type.getVectors(lanes) << " vectors of at most " << lanes - group
+           << " rows, and maps of " << lanes / group << " and " << lanes << " rows";
+  }
   auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
   Stripe stripe = mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
   Side side = target.planeSide(unsigned(stripe.plane));
@@ -140,7 +149,6 @@ LogicalResult Lowering::lowerAppendColumns(AppendColumnsOp op) {
     return op.emitOpError("expected its rows and the map to the tiles on the other side of the "
                           "VXM than these, the map from the rows on their side");
   }
-  int64_t group = int64_t(target.lanesPerSuperlane());
   std::string name = getName(op, "append");
   for (int64_t distance = 0; distance < op.getFrom().getType().getRows(); ++distance) {
     int64_t table = getTable(program->getParentOfType<ModuleOp>(),

@@ -50,4 +50,33 @@ TEST(WidenedTiles, MeetActivationsInHalfPrecision) {
               testing::HasSubstr("expected tiles and activations of one format, or u8 and f16"));
 }
 
+std::string appendColumns(const std::string &rows, const std::string &tiles,
+                          const std::string &from = "20, 320, i32",
+                          const std::string &to = "320, 320, i32") {
+  return "%x = lpu.load_input \"x\" shape [1] : <" + rows + ">\n%s = lpu.state \"s\" : <" + tiles +
+         ">\n%from = lpu.load_input \"from\" shape [1] : <" + from +
+         ">\n%to = lpu.load_input \"to\" shape [1] : <" + to +
+         ">\nlpu.append_columns %x from %from to %to into %s : <" + rows + ">, <" + from + ">, <" +
+         to + ">, <" + tiles + ">";
+}
+
+TEST(AppendColumns, RowsOfTheTilesFormatAndMaps) {
+  EXPECT_EQ(verifyBody(appendColumns("8, 32, f16", "32, 64, f16 transposed true")), "");
+  EXPECT_EQ(verifyBody(appendColumns("8, 32, u8", "32, 64, u8 transposed true")), "");
+  for (const char *tiles : {"32, 64, f16", "32, 64, u8 transposed true", "48, 64, f16 transposed true"}) {
+    EXPECT_THAT(verifyBody(appendColumns("8, 32, f16", tiles)),
+                testing::HasSubstr("expected transposed tiles with a row for each column of the "
+                                   "source, got '!lpu.buffer<8, 32, f16>' and '!lpu.tiles<"));
+  }
+}
+
+TEST(AppendColumns, MapsOfIntegersForEverySlice) {
+  for (auto [from, to] : {std::pair{"20, 320, f32", "320, 320, i32"}, {"20, 320, i32", "320, 320, f32"},
+                          {"20, 320, i32", "319, 320, i32"}, {"20, 320, i32", "10, 320, i32"}}) {
+    EXPECT_THAT(verifyBody(appendColumns("8, 32, f16", "32, 64, f16 transposed true", from, to)),
+                testing::HasSubstr("expected i32 maps, `to` with a row for each of `from` and each "
+                                   "slice, got '!lpu.buffer<"));
+  }
+}
+
 } // namespace
