@@ -83,6 +83,16 @@ def test_long_caches_have_several_tiles(tmp_path):
     compare_steps(binary, emitted, 0.9999)
 
 
+def test_many_keys_are_appended_as_columns(tmp_path):
+    """Chunks of more keys than a row of groups takes, past the 320th position, and one at a time between them."""
+    steps = [("prefill", 50), ("decode", 1), *6 * [("extend", 45)], ("decode", 1)]
+    entries = [f"{name}:sequence_len={count},nonpad_kv_seqlen:max=330" for name, count in dict(steps).items()]
+    sizes = replace(SMALL, kv_heads=4, head_size=32)
+    _, binary, emitted = compile_model(tmp_path, sizes, positions=330, entry=entries,
+                                       calibration=calibration_tokens(tmp_path / "more.npz", 330))
+    compare_steps(binary, emitted, 0.9999, steps)
+
+
 def test_int8_is_close_to_fp32_and_not_the_same(tmp_path):
     model, binary, emitted = compile_model(tmp_path)
     lpu.compile(model, tmp_path / "half.lpu", target="tsp1", dim={"batch": 1}, entry=ENTRIES,
