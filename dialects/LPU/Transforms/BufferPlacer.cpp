@@ -202,7 +202,8 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
   auto addTiles = [&](Value tiles) {
     auto state = tiles.getDefiningOp<StateOp>();
     if (state.getPlacementAttr()) {
-      for (const BytePlacement &at : decodeStripes(state.getPlacementAttr()).front().slices) {
+      Stripe stripe = decodeStripes(state.getPlacementAttr()).front();
+      for (const BytePlacement &at : stripe.slices) {
         slices.insert(at.slice);
       }
     }
