@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <set>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -55,6 +56,11 @@ public:
       addResult(r, values.lookup(yield->getOperand(r)));
     }
     setTimes();
+    for (unsigned input = 0; input < op.getNumOperands(); ++input) {
+      if (readsOverlap(input)) {
+        readOnce(input);
+      }
+    }
     return std::move(nodes);
   }
 
@@ -219,6 +225,45 @@ private:
       last.drives = {{r, copy}};
       nodes.push_back(last);
     }
+  }
+
+  /// Whether the VXM would read rows of `input` for one operation while it still does for
+  /// another, from the same slices.
+  bool readsOverlap(unsigned input) {
+    Value value = op.getInputs()[input];
+    auto type = dyn_cast<mlir::lpu::BufferType>(value.getType());
+    if (!type || mlir::lpu::isCarried(value, target.lanes())) {
+      return false;
+    }
+    std::set<int64_t> times;
+    for (const MapNode &node : nodes) {
+      for (const Operand &operand : node.operands) {
+        if (operand.kind == Operand::Kind::Input && operand.index == input) {
+          times.insert(node.time);
+        }
+      }
+    }
+    int64_t rows = cast<mlir::lpu::BufferType>(op.getResult(0).getType()).getRows();
+    return std::adjacent_find(times.begin(), times.end(), [&](int64_t a, int64_t b) {
+             return b - a < rows;
+           }) != times.end();
+  }
+
+  /// A copy on the mesh, which waits there, serves all uses of `input`.
+  void readOnce(unsigned input) {
+    Operand copy = node("copy", Operand{Operand::Kind::Input, input, 0, 0});
+    std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
+    for (MapNode &user : llvm::drop_begin(nodes)) {
+      for (Operand &operand : user.operands) {
+        if (operand.kind == Operand::Kind::Node) {
+          ++operand.index;
+        } else if (operand.kind == Operand::Kind::Input && operand.index == input) {
+          operand = copy;
+          operand.index = 0;
+        }
+      }
+    }
+    setTimes();
   }
 
   /// As late as possible, so that a value with one consumer never waits.
