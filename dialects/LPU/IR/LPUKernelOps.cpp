@@ -415,10 +415,9 @@ LogicalResult ConcatRowsOp::verify() {
         from.getFormat() != to.getFormat()) {
       return emitOpError("expected parts like ") << to << ", got " << from;
     }
-    if (!isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(part.getDefiningOp()) ||
+    if (!isa_and_nonnull<MapOp, GatherRowsOp>(part.getDefiningOp()) ||
         getWhole(part) != *this) {
-      return emitOpError("expected results of maps, gathers or permutations, each part of one "
-                         "buffer");
+      return emitOpError("expected results of maps or gathers, each part of one buffer");
     }
     rows += from.getRows();
   }

@@ -326,7 +326,8 @@ def LPU_RowsOp : LPU_KernelOp<"rows", [Pure]> {
 def LPU_ConcatRowsOp : LPU_KernelOp<"concat_rows", [Pure]> {
   let summary = "a buffer whose rows maps make part by part, where it lies";
   let description = [{
-    Every part is a result of a map, gather or permutation, which others may read, too.
+    Every part is a result of a map or gather, which others may read, too. A permutation is none:
+    its rows go to the side that they come from.
   }];
   let arguments = (ins Variadic<LPU_BufferType>:$parts,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);

@@ -79,4 +79,20 @@ TEST(AppendColumns, MapsOfIntegersForEverySlice) {
   }
 }
 
+// Nothing places a permutation's rows in a buffer that others fill, too.
+TEST(ConcatRows, PartsAreOfMapsOrGathers) {
+  std::string load = "%x = lpu.load_input \"x\" shape [2, 4] : <2, 4, f32>\n";
+  std::string type = "!lpu.buffer<2, 4, f32>";
+  std::string map = "%m = lpu.map(%x) scales [1.0] : (" + type + ") -> " + type +
+                    " {\n^bb0(%a: f32):\nlpu.yield %a : f32\n}\n";
+  auto concat = [&](const std::string &part) {
+    return load + map + "%p = lpu.permute %x by [3, 2, 1, 0] : <2, 4, f32>\n%y = lpu.concat_rows %" +
+           part + " : (" + type + ") -> " + type;
+  };
+  EXPECT_EQ(verifyBody(concat("m")), "");
+  for (const char *part : {"x", "p"}) {
+    EXPECT_THAT(verifyBody(concat(part)), testing::HasSubstr("expected results of maps or gathers"));
+  }
+}
+
 } // namespace
