@@ -321,18 +321,17 @@ FailureOr<DenseI64ArrayAttr> BufferPlacer::placePart(ConcatRowsOp whole, Value p
       return failure();
     }
     SmallVector<int64_t> slices(slicesOf[result]);
+    SmallVector<BytePlacement> bytes(bytesOf[result]);
     for (Value other : whole.getParts()) {
       slicesOf[other] = slices;
+      bytesOf[other] = bytes;
+      auto type = cast<BufferType>(other.getType());
+      for (BytePlacement &byte : bytes) {
+        byte.first += type.getRows() * type.getVectors(target.lanes());
+      }
     }
   }
-  int64_t first = 0;
-  for (Value other : whole.getParts()) {
-    if (other == part) {
-      break;
-    }
-    first += cast<BufferType>(other.getType()).getRows();
-  }
-  return getRows(result, first);
+  return getRows(part, 0);
 }
 
 void BufferPlacer::release(Value buffer) {
