@@ -73,7 +73,8 @@ SHAPES = [({"heads": 4, "kv_heads": 2, "head_size": 32}, {}), ({"heads": 6, "kv_
 @pytest.mark.parametrize("sizes,formats", SHAPES, ids=str)
 def test_the_executor_computes_the_emitted_model(tmp_path, sizes, formats):
     _, binary, emitted = compile_model(tmp_path, replace(SMALL, **sizes), **formats)
-    compare_steps(binary, emitted, 0.9999)
+    # Weights that the emitted model has in fp32 are rounded to fp16, and so are all products.
+    compare_steps(binary, emitted, 0.9998 if formats.get("weights") == "fp16" else 0.9999)
 
 
 def test_long_caches_have_several_tiles(tmp_path):
