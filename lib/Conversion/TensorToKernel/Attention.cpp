@@ -365,11 +365,12 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   }
   BufferType queryBuffer = buffer({rows, columns}, Format::F16, width);
   float unit = 1;
-  Value query = values.lookup(op.getQuery()), resultScales;
+  Value query = values.lookup(op.getQuery()), offsets, resultScales;
   if (keyScales->empty()) {
     query = map(b, query, queryBuffer, 1.0f, getFirst);
   } else {
     query = scaleQuery(b, query, queryBuffer, *keyScales, layout, unit);
+    offsets = sumScoreOffsets(b, query, layout);
   }
   if (!valueScales->empty()) {
     resultScales = makeValueScales(b, *valueScales, valueLayout);
@@ -400,14 +401,12 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
   for (int64_t first = 0; first < rows; first += step) {
     int64_t count = std::min(step, rows - first);
     Value visible = isShared ? mask : takeRows(b, mask, first, count);
-    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}, {}, unit,
+    Value mine = offsets ? takeRows(b, offsets, first * heads, count * heads) : Value();
+    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}, mine, unit,
                       resultScales});
   }
   for (size_t k = 0; k < blocks.size() + 2; ++k) {
     if (k < blocks.size()) {
-      if (!keyScales->empty()) {
-        blocks[k].offsets = sumScoreOffsets(b, blocks[k].query, layout);
-      }
       scoreRows(b, op, blocks[k]);
     }
     if (k >= 1 && k <= blocks.size()) {
