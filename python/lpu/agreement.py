@@ -29,6 +29,8 @@ QUICK = (1, 8, 0)  # prompts, tokens of each, tokens of the text
 # Two tokens whose logits lie closer in the reference may change places.
 TIE = 1e-3
 COSINE_QUANTIZED, COSINE_FP32, PERPLEXITY = 0.9999, 0.99, 0.01
+# A difference beyond fp32 puts some keys and values on the other side of a rounding limit of int8 caches.
+COSINE_INT8_CACHES = 0.998
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
@@ -108,10 +110,13 @@ def find_failures(result: dict) -> list[str]:
     failures = []
     if result["tokens_equal"] != result["tokens"]:
         failures.append(f"tokens_equal: expected {result['tokens']}, got {result['tokens_equal']}")
-    for name, least in (("cosine_min_quantized", COSINE_QUANTIZED), ("cosine_min_fp32", COSINE_FP32)):
+    has_int8 = result.get("caches") == "int8"
+    least_quantized = COSINE_INT8_CACHES if has_int8 else COSINE_QUANTIZED
+    for name, least in (("cosine_min_quantized", least_quantized), ("cosine_min_fp32", COSINE_FP32)):
         if not result[name] >= least:
             failures.append(f"{name}: expected at least {least}, got {result[name]:.6f}")
-    if result["saturations"]:
+    # Caches in int8 saturate where onnxruntime's do: the count is in the result.
+    if result["saturations"] and not has_int8:
         failures.append(f"saturations: expected 0, got {result['saturations']} in {', '.join(result['saturated'])}")
     if result["perplexity"] is not None and not abs(result["perplexity"] / result["perplexity_fp32"] - 1) <= PERPLEXITY:
         failures.append(f"perplexity: expected {result['perplexity_fp32']:.3f} within {PERPLEXITY:.0%}, "
@@ -149,6 +154,7 @@ def measure(sessions: Sessions, tokenizer: Tokenizer, quick: bool, text: Path = 
             for name, key in (("executor", "perplexity"), ("quantized", "perplexity_quantized"),
                               ("fp32", "perplexity_fp32")):
                 result[key] = perplexity(sessions[name], texts, count)
+    result["caches"] = sessions["quantized"].cache_type
     result["saturations"] = sessions["executor"].saturations.total()
     result["saturated"] = dict(sessions["executor"].saturations)
     result["answers"] = [tokenizer.decode(answer) for answer in agreement.answers]

@@ -70,7 +70,8 @@ class OnnxSession:
         # As the model has them: fp32, or int8 that it quantises and dequantises itself.
         self._caches = {value.name: np.zeros([1, *value.shape[1:]], CACHE_TYPES[value.type])
                         for value in self._session.get_inputs() if "_cache." in value.name}
-        self.max_seq = next(iter(self._caches.values())).shape[1]
+        first = next(iter(self._caches.values()))
+        self.max_seq, self.cache_type = first.shape[1], str(first.dtype)
         self.entries = entries or [replace(entry, max_kv=min(entry.max_kv, self.max_seq)) for entry in DEMO_ENTRIES]
         for entry in self.entries:
             if entry.max_kv > self.max_seq:
