@@ -94,6 +94,14 @@ def test_many_keys_are_appended_as_columns(tmp_path):
     compare_steps(binary, emitted, 0.9999, steps)
 
 
+def test_many_rows(tmp_path):
+    """A prefill whose keys are moved rather than spread, from any position on; decode reads what it wrote."""
+    entries = ["prefill:sequence_len=96,nonpad_kv_seqlen:max=330", "decode:sequence_len=1,nonpad_kv_seqlen:max=330"]
+    _, binary, emitted = compile_model(tmp_path, replace(SMALL, heads=6, kv_heads=3, head_size=64), positions=330,
+                                       entry=entries)
+    compare_steps(binary, emitted, 0.9999, [("decode", 1), ("prefill", 96), ("decode", 1), ("prefill", 96), ("decode", 1)])
+
+
 def test_int8_is_close_to_fp32_and_not_the_same(tmp_path):
     model, binary, emitted = compile_model(tmp_path)
     lpu.compile(model, tmp_path / "half.lpu", target="tsp1", dim={"batch": 1}, entry=ENTRIES,
