@@ -98,7 +98,7 @@ def test_many_rows(tmp_path):
     """A prefill whose keys are moved rather than spread, from any position on; decode reads what it wrote."""
     entries = ["prefill:sequence_len=96,nonpad_kv_seqlen:max=330", "decode:sequence_len=1,nonpad_kv_seqlen:max=330"]
     _, binary, emitted = compile_model(tmp_path, replace(SMALL, heads=6, kv_heads=3, head_size=64), positions=330,
-                                       entry=entries)
+                                       entry=entries, calibration=calibration_tokens(tmp_path / "many.npz", 192))
     compare_steps(binary, emitted, 0.9999, [("decode", 1), ("prefill", 96), ("decode", 1), ("prefill", 96), ("decode", 1)])
 
 
