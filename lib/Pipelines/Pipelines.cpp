@@ -53,6 +53,8 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createGuardLanesPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createSplitRowsPass());
+    // Parts of attention meet the parts of what follows.
+    manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     break;
   case Level::Stream:
     addPlacementPasses(manager);

@@ -402,9 +402,10 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
     int64_t count = std::min(step, rows - first);
     Value visible = isShared ? mask : takeRows(b, mask, first, count);
     Value mine = offsets ? takeRows(b, offsets, first * heads, count * heads) : Value();
-    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, {}, mine, unit,
+    blocks.push_back({takeRows(b, query, first, count), visible, {}, {}, {}, mine, unit,
                       resultScales});
   }
+  SmallVector<Value> parts;
   for (size_t k = 0; k < blocks.size() + 2; ++k) {
     if (k < blocks.size()) {
       scoreRows(b, op, blocks[k]);
@@ -413,12 +414,8 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
       weighRows(b, op, blocks[k - 1]);
     }
     if (k >= 2) {
-      sumRows(b, op, blocks[k - 2]);
+      llvm::append_range(parts, sumRows(b, op, blocks[k - 2]));
     }
-  }
-  SmallVector<Value> parts;
-  for (const AttentionRows &block : blocks) {
-    parts.push_back(block.result);
   }
   values[op.getResult()] =
       parts.size() == 1
@@ -432,7 +429,7 @@ LogicalResult EntryConverter::convertAttention(ImplicitLocOpBuilder &b, Attentio
 int64_t EntryConverter::getBlockRows(int64_t rows, int64_t heads, int64_t vectors) {
   // Scores of one vector become weights in one chain: only these lie in SRAM, on both sides,
   // two bytes each. Those of several vectors do as well, in f32, until their sum is known.
-  constexpr int64_t kWords = 2400;
+  constexpr int64_t kWords = 3456;
   int64_t words = heads * vectors * (vectors == 1 ? 4 : 8);
   int64_t blocks = (rows * words + kWords - 1) / kWords;
   return blocks >= rows ? 1 : (rows + blocks - 1) / blocks;
@@ -555,31 +552,47 @@ void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
   rows.weights.getDefiningOp<MapOp>().setUnguarded(true);
 }
 
-void EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op, AttentionRows &rows) {
+// In parts, so that what follows can start early: as lpu-split-rows makes them.
+SmallVector<Value> EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op,
+                                           const AttentionRows &rows) {
+  constexpr int64_t kRows = 32;
+  int64_t all = cast<BufferType>(rows.query.getType()).getRows();
+  int64_t share = cast<BufferType>(rows.weights.getType()).getRows() / all;
+  int64_t step = llvm::divideCeil(all, llvm::divideCeil(all, kRows));
+  SmallVector<Value> parts;
+  for (int64_t first = 0; first < all; first += step) {
+    int64_t count = std::min(step, all - first);
+    Value weights = takeRows(b, rows.weights, first * share, count * share);
+    parts.push_back(sumWeights(b, op, weights, count, rows.valueScales));
+  }
+  return parts;
+}
+
+Value EntryConverter::sumWeights(ImplicitLocOpBuilder &b, AttentionOp op, Value weights,
+                                 int64_t rows, Value valueScales) {
   int64_t lanes = getTarget()->lanes();
   HeadLayout layout = getValueLayout(op, lanes);
-  Extent extent{cast<BufferType>(rows.query.getType()).getRows(),
-                cast<RankedTensorType>(op.getResult().getType()).getDimSize(2)};
+  Extent extent{rows, cast<RankedTensorType>(op.getResult().getType()).getDimSize(2)};
   AccType type = sums(extent, Format::F16, layout.getWidth());
   Value products =
-      ContractOp::create(b, type, rows.weights, Value(), values.lookup(op.getValue()),
-                         ElementsAttr(), 0, layout.headsPerVector, DenseI64ArrayAttr());
-  Value total = sumPositions(b, rows.weights, type, lanes, layout.headsPerVector);
+      ContractOp::create(b, type, weights, Value(), values.lookup(op.getValue()), ElementsAttr(),
+                         0, layout.headsPerVector, DenseI64ArrayAttr());
+  Value total = sumPositions(b, weights, type, lanes, layout.headsPerVector);
   SmallVector<Value> inputs{products, total};
-  if (rows.valueScales) {
-    inputs.push_back(rows.valueScales);
+  if (valueScales) {
+    inputs.push_back(valueScales);
   }
-  rows.result = map(b, inputs, buffer(extent, Format::F32, layout.getWidth()), 1.0f,
-                    [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
-                      // Where all is hidden, and in unused lanes, 0 / tiny = 0.
-                      Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
-                      Value some = arith::MaximumFOp::create(inner, in[1], tiny);
-                      Value inverse = arith::DivFOp::create(inner, one, some);
-                      if (!rows.valueScales) {
-                        return arith::MulFOp::create(inner, in[0], inverse);
-                      }
-                      Value sum = removeValueOffset(inner, in[0], in[1]);
-                      Value mean = arith::MulFOp::create(inner, sum, inverse);
-                      return arith::MulFOp::create(inner, mean, in[2]);
-                    });
+  return map(b, inputs, buffer(extent, Format::F32, layout.getWidth()), 1.0f,
+             [&](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+               // Where all is hidden, and in unused lanes, 0 / tiny = 0.
+               Value tiny = floatConstant(inner, 0x1p-100), one = floatConstant(inner, 1);
+               Value some = arith::MaximumFOp::create(inner, in[1], tiny);
+               Value inverse = arith::DivFOp::create(inner, one, some);
+               if (!valueScales) {
+                 return arith::MulFOp::create(inner, in[0], inverse);
+               }
+               Value sum = removeValueOffset(inner, in[0], in[1]);
+               Value mean = arith::MulFOp::create(inner, sum, inverse);
+               return arith::MulFOp::create(inner, mean, in[2]);
+             });
 }

@@ -84,7 +84,7 @@ private:
   struct AttentionRows {
     mlir::Value query, mask;
     llvm::SmallVector<mlir::Value> windows; ///< exp2 of scores, to bound the largest
-    mlir::Value logits, weights, result;
+    mlir::Value logits, weights;
     // Of caches in int8: what to add to the sums of a row, what a score's unit stands
     // for, and the scales of the result's columns.
     mlir::Value offsets;
@@ -93,7 +93,11 @@ private:
   };
   void scoreRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
   void weighRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
-  void sumRows(Builder &b, mlir::lpu::AttentionOp op, AttentionRows &rows);
+  /// The results of consecutive rows.
+  llvm::SmallVector<mlir::Value> sumRows(Builder &b, mlir::lpu::AttentionOp op,
+                                         const AttentionRows &rows);
+  mlir::Value sumWeights(Builder &b, mlir::lpu::AttentionOp op, mlir::Value weights, int64_t rows,
+                         mlir::Value valueScales);
   /// The scales of a cache in int8, one a column; none where it is in f16.
   mlir::FailureOr<std::vector<float>> getCacheScales(mlir::Value cache);
   /// `rows`, quantised by the model, as bytes or as f16 that has their integers.
