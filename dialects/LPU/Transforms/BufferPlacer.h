@@ -43,8 +43,8 @@ public:
   }
 
 private:
-  static constexpr size_t kWindow = 48; ///< byte planes, some ten buffers
-  static constexpr int64_t kLeast = 8;  ///< fewer words are over before they are in the way
+  static constexpr size_t kWindow = 56; ///< byte planes, some ten buffers
+  static constexpr int64_t kLeast = 24;  ///< fewer words are over before they are in the way
   std::deque<std::pair<int64_t, int64_t>> recent;
   llvm::DenseMap<int64_t, int64_t> words;
 };

@@ -339,8 +339,8 @@ SmallVector<unsigned, 2> Lowering::getGang(ContractOp op, unsigned plane) {
   return planes;
 }
 
-// Where one plane of a side would do all the work of an operation there, its
-// planes take the row blocks in turn.
+// Where one plane of a side would do all the work of an operation there, or some planes more
+// than others, they take the row blocks in turn.
 std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlock block) {
   SmallVector<Stripe> stripes = getStripes(op);
   // One array on both sides, or the planes of one: by turns.
@@ -350,11 +350,11 @@ std::pair<Stripe, unsigned> Lowering::getStripe(ContractOp op, int64_t n, RowBlo
   const Stripe &stripe = stripes[(isStreamed ? turn : size_t(n)) % stripes.size()];
   unsigned plane = unsigned(stripe.plane);
   Side side = target.planeSide(plane);
-  bool isAlone = llvm::count_if(stripes, [&](const Stripe &other) {
-                   return target.planeSide(unsigned(other.plane)) == side;
-                 }) == 1;
-  if (isAlone && getGang(op, plane).size() == 1) {
-    unsigned perSide = target.planes() / 2, first = unsigned(side) * perSide;
+  unsigned perSide = target.planes() / 2, first = unsigned(side) * perSide;
+  auto used = llvm::count_if(stripes, [&](const Stripe &other) {
+    return target.planeSide(unsigned(other.plane)) == side;
+  });
+  if ((used == 1 || used == perSide) && getGang(op, plane).size() == 1) {
     plane = first + (plane - first + unsigned(isStreamed ? turn / stripes.size() : turn)) % perSide;
   }
   return {stripe, plane};
