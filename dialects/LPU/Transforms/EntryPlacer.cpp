@@ -28,10 +28,22 @@ int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placement
 }
 
 /// The last operation that reads `buffer` or a part of it; null for an output. A contraction
-/// reads its activations where its sums are used.
-static Operation *getLastRead(Value buffer) {
+/// reads its activations where its sums are used, and so does a map that streams them.
+static Operation *getLastRead(Value buffer, int64_t lanes) {
   Operation *last = buffer.getDefiningOp();
-  auto add = [&](Operation *user) { last = last->isBeforeInBlock(user) ? user : last; };
+  auto add = [&](Operation *user) {
+    for (bool goesOn = true; goesOn;) {
+      last = last->isBeforeInBlock(user) ? user : last;
+      goesOn = false;
+      for (Value result : user->getResults()) {
+        if (ContractOp contract = getStreamedContract(result, lanes)) {
+          user = *contract.getResult().user_begin();
+          goesOn = true;
+          break;
+        }
+      }
+    }
+  };
   SmallVector<Operation *> users(buffer.getUsers());
   if (auto whole = buffer.getDefiningOp<ConcatRowsOp>()) {
     for (Value part : whole.getParts()) {
@@ -45,7 +57,7 @@ static Operation *getLastRead(Value buffer) {
       return nullptr;
     }
     if (auto rows = dyn_cast<RowsOp>(user)) {
-      Operation *read = getLastRead(rows.getResult());
+      Operation *read = getLastRead(rows.getResult(), lanes);
       if (!read) {
         return nullptr;
       }
@@ -129,7 +141,7 @@ LogicalResult mlir::lpu::placeEntry(BufferPlacer &buffers, func::FuncOp entry,
       continue;
     }
     for (Value result : op.getResults()) {
-      if (Operation *last = getLastRead(result)) {
+      if (Operation *last = getLastRead(result, buffers.getTarget().lanes())) {
         lastReads[last].push_back(result);
       }
     }

@@ -319,7 +319,9 @@ private:
         emitImage(*op, at, tiles * groups, [&, s = s, j = int64_t(j)](MutableArrayRef<char> bytes) {
           char *word = bytes.data();
           for (int64_t t = 0; t < tiles; ++t) {
-            int64_t first = (int64_t(s) + t * int64_t(stripes.size())) * shape.tileColumns;
+            // One word may lie in more stripes than there are tiles.
+            int64_t tile = oneWord ? 0 : int64_t(s) + t * int64_t(stripes.size());
+            int64_t first = tile * shape.tileColumns;
             int64_t columns = std::min({lanes, shape.tileColumns, shape.n - first});
             for (int64_t group = 0; group < groups; ++group, word += lanes) {
               int64_t row = group * 16 + j % 16;
