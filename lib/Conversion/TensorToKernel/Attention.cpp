@@ -122,13 +122,15 @@ LogicalResult EntryConverter::convertRotary(ImplicitLocOpBuilder &b, RotaryOp op
     rows[k] = gathered;
   }
   BufferType type = buffer(extent, Format::F32, width);
-  // The partner in f16: half as many moves, and what comes out goes into f16 anyway.
-  BufferType halfType = buffer(extent, Format::F16, width);
+  // The partner in f16: half as many moves, and what comes out goes into f16 anyway; a model's
+  // own rounding to integers would go the other way now and then.
+  bool isQuantized = llvm::any_of(op->getUsers(), llvm::IsaPred<QuantizeOp>);
+  BufferType partnerType = isQuantized ? type : buffer(extent, Format::F16, width);
   ValueRange both =
-      map(b, {values.lookup(op.getInput())}, {type, halfType}, {1.0f, 1.0f},
+      map(b, {values.lookup(op.getInput())}, {type, partnerType}, {1.0f, 1.0f},
           [](ImplicitLocOpBuilder &, ValueRange in) { return SmallVector<Value>{in[0], in[0]}; });
   Value x = both[0];
-  Value turned = PermuteOp::create(b, halfType, both[1], partner, DenseI64ArrayAttr());
+  Value turned = PermuteOp::create(b, partnerType, both[1], partner, DenseI64ArrayAttr());
   values[op.getResult()] =
       map(b, {x, turned, rows[0], rows[1]}, type, 1.0f,
           [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
