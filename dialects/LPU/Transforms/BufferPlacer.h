@@ -43,8 +43,8 @@ public:
   }
 
 private:
-  static constexpr size_t kWindow = 56; ///< byte planes, some ten buffers
-  static constexpr int64_t kLeast = 24;  ///< fewer words are over before they are in the way
+  static constexpr size_t kWindow = 56;  ///< byte planes, a dozen buffers
+  static constexpr int64_t kLeast = 24; ///< fewer words are over before they are in the way
   std::deque<std::pair<int64_t, int64_t>> recent;
   llvm::DenseMap<int64_t, int64_t> words;
 };
@@ -87,8 +87,7 @@ public:
   /// The copies of `buffer`, which is placed, from row `first` on.
   DenseI64ArrayAttr getRows(Value buffer, int64_t first);
   /// The slice without a conflict that is near the VXM and not busy with what was placed
-  /// just before, in a bank whose words were not in use before, while there are such;
-  /// then the smallest gap.
+  /// just before; there the words that were given back longest ago.
   std::optional<BytePlacement> findByte(::lpu::Side side, int64_t count,
                                         const SliceSet &conflicts);
   void release(Value buffer);

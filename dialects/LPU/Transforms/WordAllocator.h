@@ -9,8 +9,8 @@
 
 namespace mlir::lpu {
 
-/// Words of every (slice, bank). They are handed out going round, so that words that
-/// were given back are taken again as late as possible.
+/// Words of every (slice, bank). Words that were given back are taken again as late as
+/// possible: `take` goes round, and `findOldest` knows when they were.
 class WordAllocator {
 public:
   explicit WordAllocator(const ::lpu::Target &target)
@@ -18,11 +18,7 @@ public:
 
   int64_t usedWords(int64_t slice, int64_t bank) const { return at(slice, bank).used; }
   bool fits(int64_t slice, int64_t bank, int64_t words) const {
-    return fitsAhead(slice, bank, words) || find(at(slice, bank), 0, words) >= 0;
-  }
-  /// Whether `words` fit behind those that were handed out last.
-  bool fitsAhead(int64_t slice, int64_t bank, int64_t words) const {
-    return find(at(slice, bank), at(slice, bank).next, words) >= 0;
+    return find(at(slice, bank), 0, words) >= 0;
   }
   int64_t take(int64_t slice, int64_t bank, int64_t words) {
     State &state = states[size_t(slice * int64_t(target->banks()) + bank)];
@@ -41,24 +37,6 @@ public:
       from = last;
     }
     return std::max(largest, int64_t(target->wordsPerBank()) - from);
-  }
-  /// Size and first word of the smallest gap with room for `words`; INT64_MAX and -1
-  /// when there is none.
-  std::pair<int64_t, int64_t> findSmallestGap(int64_t slice, int64_t bank,
-                                              int64_t words) const {
-    std::pair<int64_t, int64_t> best{INT64_MAX, -1};
-    int64_t from = 0;
-    auto consider = [&](int64_t end) {
-      if (end - from >= words) {
-        best = std::min(best, {end - from, from});
-      }
-    };
-    for (auto [first, last] : at(slice, bank).taken) {
-      consider(first);
-      from = last;
-    }
-    consider(target->wordsPerBank());
-    return best;
   }
   /// Where `words` fit that were given back longest ago, and when the last of them was, as
   /// release counts; 0: never in use. -1 and -1 when there is no room.
