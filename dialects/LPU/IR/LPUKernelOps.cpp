@@ -168,6 +168,24 @@ LogicalResult ConstantRowsOp::verify() {
   return success();
 }
 
+SmallVector<Stripe> mlir::lpu::getStripes(Value tiles) {
+  DenseI64ArrayAttr placement = tiles.getDefiningOp<StateOp>().getPlacementAttr();
+  return placement ? decodeStripes(placement) : SmallVector<Stripe>();
+}
+
+SmallVector<Stripe> mlir::lpu::getStripes(ContractOp op) {
+  if (op.getTiles()) {
+    return getStripes(op.getTiles());
+  }
+  DenseI64ArrayAttr placement = op.getPlacementAttr();
+  return placement ? decodeStripes(placement) : SmallVector<Stripe>();
+}
+
+int64_t mlir::lpu::getTileWords(TilesType type, int64_t lanes) {
+  int64_t width = type.getWidth() ? type.getWidth() : lanes;
+  return llvm::divideCeil(type.getRows(), 16) * llvm::divideCeil(type.getColumns(), width);
+}
+
 ContractShape mlir::lpu::getContractShape(ContractOp op, int64_t lanes) {
   BufferType x = op.getActivations().getType();
   AccType result = op.getResult().getType();

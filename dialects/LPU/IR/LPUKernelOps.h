@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/Support/MathExtras.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include "LPU/IR/LPUKernelEnums.h.inc"
@@ -88,6 +89,13 @@ bool isStreamed(Value buffer, int64_t lanes);
 /// The one buffer that `buffer` is a part of. Null when there is none.
 ConcatRowsOp getWhole(Value buffer);
 
+/// The most rows of a part, where kernels work on some rows at a time.
+constexpr int64_t kPartRows = 32;
+/// Rows of each part but the last of `rows`, in as few parts of like size as `most` allows.
+inline int64_t getPartRows(int64_t rows, int64_t most) {
+  return llvm::divideCeil(rows, llvm::divideCeil(rows, most));
+}
+
 /// Where the tiles of one plane lie: in 16 slices a byte (low bytes first),
 /// consecutive words of each, wherever these begin. Of widened tiles, the second 16
 /// have one word each.
@@ -97,6 +105,12 @@ struct Stripe {
 };
 SmallVector<Stripe> decodeStripes(DenseI64ArrayAttr attribute);
 DenseI64ArrayAttr encodeStripes(MLIRContext *context, ArrayRef<Stripe> stripes);
+/// Where the tiles of a state, or the weights of `op`, lie, one stripe a plane that works on
+/// them; none where they are not placed.
+SmallVector<Stripe> getStripes(Value tiles);
+SmallVector<Stripe> getStripes(ContractOp op);
+/// Words of a slice that tiles take.
+int64_t getTileWords(TilesType type, int64_t lanes);
 
 } // namespace mlir::lpu
 

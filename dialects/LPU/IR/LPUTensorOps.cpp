@@ -69,6 +69,15 @@ LogicalResult WeightOp::verify() {
   return success();
 }
 
+static LogicalResult verifyScales(Operation *op, RankedTensorType scale,
+                                  ArrayRef<int64_t> expected) {
+  if (!mayEqual(scale.getShape(), expected)) {
+    return op->emitOpError("expected scales of ")
+           << RankedTensorType::get(expected, scale.getElementType()) << ", got " << scale;
+  }
+  return success();
+}
+
 LogicalResult QuantizeOp::verify() {
   RankedTensorType source = typeOf(getSource()), scale = typeOf(getScale());
   if (!mayEqual(source.getShape(), typeOf(getResult()).getShape()) ||
@@ -86,11 +95,7 @@ LogicalResult QuantizeOp::verify() {
   } else if (scale.getRank() == 1) {
     expected.push_back(1);
   }
-  if (!mayEqual(scale.getShape(), expected)) {
-    return emitOpError("expected scales of ")
-           << RankedTensorType::get(expected, scale.getElementType()) << ", got " << scale;
-  }
-  return success();
+  return verifyScales(*this, scale, expected);
 }
 
 LogicalResult DequantizeOp::verify() {
@@ -133,11 +138,7 @@ LogicalResult DequantizeOp::verify() {
   } else if (scale.getRank() == 1) {
     expected.push_back(1);
   }
-  if (!mayEqual(scale.getShape(), expected)) {
-    return emitOpError("expected scales of ")
-           << RankedTensorType::get(expected, scale.getElementType()) << ", got " << scale;
-  }
-  return success();
+  return verifyScales(*this, scale, expected);
 }
 
 LogicalResult GatherOp::verify() {

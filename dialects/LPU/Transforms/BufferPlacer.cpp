@@ -9,14 +9,6 @@ using namespace mlir::lpu;
 using ::lpu::Side;
 using ::lpu::Target;
 
-/// The stripes that `op` reads its weights from.
-static SmallVector<Stripe> getStripes(ContractOp op) {
-  if (op.getTiles()) {
-    return decodeStripes(op.getTiles().getDefiningOp<StateOp>().getPlacementAttr());
-  }
-  return decodeStripes(op.getPlacementAttr());
-}
-
 BufferPlacer::BufferPlacer(ModuleOp module, const Target &target)
     : module(module), target(target), words(target) {
   assignStateSides();
@@ -62,7 +54,7 @@ SmallVector<Side> BufferPlacer::getSides(Value buffer) {
   if (sides.empty()) {
     // Alternate, so that both directions carry operands to the VXM.
     sides.push_back(nextSide);
-    nextSide = nextSide == Side::West ? Side::East : Side::West;
+    nextSide = getOther(nextSide);
   }
   return sides;
 }
@@ -128,12 +120,10 @@ SmallVector<Side> BufferPlacer::getNeededSides(Value buffer) {
 }
 
 bool BufferPlacer::worksOn(ContractOp op, Side side) {
-  DenseI64ArrayAttr placement = op.getTiles()
-                                    ? op.getTiles().getDefiningOp<StateOp>().getPlacementAttr()
-                                    : op.getPlacementAttr();
-  return !placement || llvm::any_of(decodeStripes(placement), [&](const Stripe &stripe) {
-    return target.planeSide(unsigned(stripe.plane)) == side;
-  });
+  SmallVector<Stripe> stripes = getStripes(op);
+  return stripes.empty() || llvm::any_of(stripes, [&](const Stripe &stripe) {
+           return target.planeSide(unsigned(stripe.plane)) == side;
+         });
 }
 
 SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
@@ -200,9 +190,7 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
     }
   };
   auto addTiles = [&](Value tiles) {
-    auto state = tiles.getDefiningOp<StateOp>();
-    if (state.getPlacementAttr()) {
-      Stripe stripe = decodeStripes(state.getPlacementAttr()).front();
+    for (const Stripe &stripe : getStripes(tiles)) {
       for (const BytePlacement &at : stripe.slices) {
         slices.insert(at.slice);
       }

@@ -18,10 +18,6 @@ using SliceSet = llvm::DenseSet<int64_t>;
 
 constexpr ::lpu::Side kBothSides[] = {::lpu::Side::West, ::lpu::Side::East};
 
-inline ::lpu::Side getOther(::lpu::Side side) {
-  return side == ::lpu::Side::West ? ::lpu::Side::East : ::lpu::Side::West;
-}
-
 /// Words that the byte planes placed last put into each slice: they are written and
 /// read at about the same time, one word a cycle and slice.
 class Traffic {

@@ -116,7 +116,8 @@ def SplitRowsPass : Pass<"lpu-split-rows", "::mlir::func::FuncOp"> {
     one kernel works on some rows while the one before works on the next. Where
     something needs a buffer as a whole, its parts lie together (`concat_rows`).
   }];
-  let options = [Option<"rows", "rows", "int64_t", "32", "the most rows of a part">];
+  let options = [Option<"rows", "rows", "int64_t", "::mlir::lpu::kPartRows",
+                        "the most rows of a part">];
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 

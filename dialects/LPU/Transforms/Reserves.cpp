@@ -13,12 +13,6 @@ bool mlir::lpu::isF16(ContractOp op) {
   return op.getActivations().getType().getFormat() == Format::F16;
 }
 
-int64_t mlir::lpu::getWords(StateOp op, const Target &target) {
-  TilesType type = op.getResult().getType();
-  int64_t width = type.getWidth() ? type.getWidth() : int64_t(target.lanes());
-  return llvm::divideCeil(type.getRows(), 16) * llvm::divideCeil(type.getColumns(), width);
-}
-
 /// Words of all slices that weights and states take.
 static int64_t countStripeWords(ModuleOp module, const Target &target) {
   llvm::DenseSet<std::pair<Attribute, int64_t>> seen;
@@ -28,7 +22,7 @@ static int64_t countStripeWords(ModuleOp module, const Target &target) {
       if (auto state = dyn_cast<StateOp>(op)) {
         bool isNew = seen.insert({state.getNameAttr(), -1}).second;
         unsigned bytes = getNumBytes(state.getResult().getType().getFormat());
-        total += isNew ? 16 * bytes * getWords(state, target) : 0;
+        total += isNew ? 16 * bytes * getTileWords(state.getResult().getType(), target.lanes()) : 0;
       } else if (auto contract = dyn_cast<ContractOp>(op); contract && !contract.getTiles()) {
         ContractShape shape = getContractShape(contract, target.lanes());
         bool isNew = seen.insert({*contract.getWeights(), shape.tileColumns}).second;

@@ -31,8 +31,6 @@ private:
 
 /// Whether weights have the f16 format, and not int8.
 bool isF16(ContractOp op);
-/// Words of a slice that a state takes.
-int64_t getWords(StateOp op, const ::lpu::Target &target);
 
 } // namespace mlir::lpu
 

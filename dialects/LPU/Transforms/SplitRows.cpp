@@ -154,7 +154,7 @@ private:
   void split(Operation *op) {
     ImplicitLocOpBuilder b(op->getLoc(), op);
     int64_t rows = getSplitRows(op);
-    int64_t step = llvm::divideCeil(rows, llvm::divideCeil(rows, most));
+    int64_t step = getPartRows(rows, most);
     SmallVector<Value> operands = getSplitOperands(op);
     for (OpOperand &operand : op->getOpOperands()) {
       if (!llvm::is_contained(operands, operand.get())) {

@@ -37,7 +37,8 @@ public:
       entry.walk([&](Operation *op) {
         if (auto state = dyn_cast<StateOp>(op)) {
           bool isWide = state.getResult().getType().getFormat() != Format::I8x1;
-          order.push_back({{isWide, getWords(state, target)}, op});
+          int64_t count = getTileWords(state.getResult().getType(), target.lanes());
+          order.push_back({{isWide, count}, op});
         } else if (auto contract = dyn_cast<ContractOp>(op);
                    contract && !contract.getTiles()) {
           ContractShape shape = getContractShape(contract, target.lanes());
@@ -146,12 +147,11 @@ private:
     }
     int64_t tiles = 0, together = 0, mine = 0;
     Operation *user = *op.getResult().user_begin();
-    if (isStreamedInto(op) && !getRequiredSide(op)) {
-      return {order[0], order[1]}; // its array lies on both sides: they take turns
-    }
     if (std::optional<Side> side = getRequiredSide(op)) {
       llvm::erase_if(
           order, [&](int64_t plane) { return target.planeSide(unsigned(plane)) != *side; });
+    } else if (isStreamedInto(op)) {
+      return {order[0], order[1]}; // its array lies on both sides: they take turns
     }
     int64_t count = int64_t(order.size());
     for (Value operand : user->getOperands()) {
@@ -221,7 +221,7 @@ private:
     if (!format) {
       return op.emitOpError("target ") << target.name() << " has no " << name << " format";
     }
-    int64_t count = getWords(op, target);
+    int64_t count = getTileWords(type, target.lanes());
     size_t width = format->streams() / (isWidened ? 2 : 1);
     std::optional<Stripe> stripe =
         findStripe(target.innerPlane(buffers.getSide(op.getNameAttr())), count, width,

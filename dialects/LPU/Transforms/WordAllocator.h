@@ -38,8 +38,8 @@ public:
     }
     return std::max(largest, int64_t(target->wordsPerBank()) - from);
   }
-  /// Where `words` fit that were given back longest ago, and when the last of them was, as
-  /// release counts; 0: never in use. -1 and -1 when there is no room.
+  /// Where `words` fit that were given back longest ago, and when the last of them was, counted
+  /// in byte planes placed; 0: never in use. -1 and -1 when there is no room.
   std::pair<int64_t, int64_t> findOldest(int64_t slice, int64_t bank, int64_t words) const {
     const State &state = at(slice, bank);
     std::pair<int64_t, int64_t> best{-1, -1};
@@ -47,18 +47,16 @@ public:
     auto consider = [&](int64_t end) {
       // From stretch to stretch of words that were given back together.
       for (int64_t first = from; first + words <= end;) {
-        int64_t last = 0, next = end;
-        for (auto it = std::prev(state.given.upper_bound(first));
+        int64_t last = 0;
+        auto following = state.given.upper_bound(first);
+        for (auto it = std::prev(following);
              it != state.given.end() && it->first < first + words; ++it) {
           last = std::max(last, it->second);
-          next = it->first > first ? std::min(next, it->first) : next;
         }
-        auto following = state.given.upper_bound(first);
-        next = following == state.given.end() ? end : following->first;
         if (best.first < 0 || last < best.second) {
           best = {first, last};
         }
-        first = next;
+        first = following == state.given.end() ? end : following->first;
       }
     };
     for (auto [first, last] : state.taken) {
@@ -136,7 +134,7 @@ private:
 
   const ::lpu::Target *target;
   std::vector<State> states;
-  int64_t clock = 1; ///< counts what was placed
+  int64_t clock = 1; ///< counts byte planes placed
 };
 
 } // namespace mlir::lpu

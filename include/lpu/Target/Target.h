@@ -14,6 +14,7 @@
 namespace lpu {
 
 enum class Side : uint8_t { West = 0, East = 1 };
+inline Side getOther(Side side) { return side == Side::West ? Side::East : Side::West; }
 
 /// One instruction queue of a chip. `index` counts inside the kind:
 ///   Mem: slice + side * slicesPerSide (slice 0 is next to the VXM);

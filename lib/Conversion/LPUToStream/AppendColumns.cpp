@@ -27,15 +27,7 @@ public:
     Side side = target.sliceSide(unsigned(rows.slice));
     unsigned sxm = target.sxmColumn(side);
     Value vectors = gather(rows, from, sxm);
-    Fields fields = chain.fields();
-    auto in = cast<FlowType>(vectors.getType()).getDirection();
-    auto out = ChainBuilder::direction(sxm, target.sliceColumn(unsigned(slices.front().slice)));
-    fields.set("dir", stringifyDirection(in)).set("out_dir", stringifyDirection(out));
-    fields.set("table", table);
-    Value moved = chain
-                      .issue("permute", target.queueName({UnitKind::SxmPermute, uint16_t(side)}),
-                             0, fields, vectors, chain.flow(out, 1), all)
-                      .getResult(0);
+    Value moved = permuteLanes(chain, side, table, vectors, slices.front().slice, all);
     scatter(moved, to, slices, sxm);
     chain.finish();
   }
@@ -45,7 +37,7 @@ private:
     unsigned column = target.sliceColumn(unsigned(rows.slice));
     int64_t start = -std::abs(int64_t(sxm) - int64_t(column)) -
                     int64_t(target.latencies().gather());
-    Value at = readMap(from, distance, column, start, 0);
+    Value at = readWords(chain, from, distance, column, start, all);
     auto dir = ChainBuilder::direction(column, sxm);
     auto type = op.getSource().getType();
     int64_t vectors = type.getVectors(target.lanes());
@@ -69,15 +61,14 @@ private:
 
   // The map leaves in step with the data, towards the same slices.
   void scatter(Value data, const Placement &to, ArrayRef<BytePlacement> slices, unsigned sxm) {
-    auto tiles = op.getTiles().getType();
-    int64_t words = divideCeil(tiles.getRows(), group) *
-                    divideCeil(tiles.getColumns(), int64_t(target.lanes()));
+    int64_t words = mlir::lpu::getTileWords(op.getTiles().getType(), target.lanes());
     auto getCycle = [&](const BytePlacement &at) {
       unsigned column = target.sliceColumn(unsigned(at.slice));
       return int64_t(target.latencies().permute()) + std::abs(int64_t(column) - int64_t(sxm));
     };
     unsigned column = target.sliceColumn(unsigned(slices.front().slice));
-    Value at = readMap(to, distance * group, column, getCycle(slices.front()), 1);
+    Value at = readWords(chain, to, distance * group, column, getCycle(slices.front()), all,
+                         {0, 1});
     StringRef dir = stringifyDirection(cast<FlowType>(data.getType()).getDirection());
     for (auto [i, slice] : llvm::enumerate(slices)) {
       Fields fields = chain.fields();
@@ -88,17 +79,6 @@ private:
     }
   }
 
-  /// Rows of an address map from `row` on, `step` apart, at `column` from `cycle` on.
-  Value readMap(const Placement &map, int64_t row, unsigned column, int64_t cycle,
-                int64_t step) {
-    SmallVector<Value> bytes;
-    for (const BytePlacement &byte : map) {
-      bytes.push_back(chain.readFor(column, cycle, unsigned(byte.slice), byte.bank,
-                                    byte.first + row, all, {{"r_addr", {0, step}}}));
-    }
-    return chain.bundle(bytes);
-  }
-
   AppendColumnsOp op;
   const Target &target;
   ChainBuilder chain;
@@ -107,14 +87,6 @@ private:
 };
 
 } // namespace
-
-/// The copy that lies on `side`; null when there is none.
-static const Placement *findCopy(ArrayRef<Placement> copies, Side side, const Target &target) {
-  const auto *copy = llvm::find_if(copies, [&](const Placement &candidate) {
-    return target.sliceSide(unsigned(candidate.front().slice)) == side;
-  });
-  return copy == copies.end() ? nullptr : copy;
-}
 
 namespace lpu::stream_lowering {
 SmallVector<int64_t> getSuperlaneRotation(int64_t distance, const Target &target) {
@@ -137,10 +109,8 @@ LogicalResult Lowering::lowerAppendColumns(AppendColumnsOp op) {
            << type.getVectors(lanes) << " vectors of at most " << lanes - group
            << " rows, and maps of " << lanes / group << " and " << lanes << " rows";
   }
-  auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
-  Stripe stripe = mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
-  Side side = target.planeSide(unsigned(stripe.plane));
-  Side other = side == Side::West ? Side::East : Side::West;
+  Stripe stripe = mlir::lpu::getStripes(op.getTiles()).front();
+  Side side = target.planeSide(unsigned(stripe.plane)), other = getOther(side);
   SmallVector<Placement> sources = getPlacements(op.getSource());
   SmallVector<Placement> froms = getPlacements(op.getFrom()), tos = getPlacements(op.getTo());
   const Placement *rows = findCopy(sources, other, target);

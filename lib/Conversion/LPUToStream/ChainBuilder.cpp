@@ -65,7 +65,8 @@ IssueOp ChainBuilder::issue(StringRef mnemonic, StringRef queue, int64_t cycle,
     chain.emitOpError("field ") << wrong << " of " << mnemonic << " is out of range";
   }
   return IssueOp::create(builder, chain.getLoc(), results, packed, builder.getStringAttr(queue),
-                         origin + cycle, DenseI64ArrayAttr(), IntegerAttr(), ::lpu::Meaning(), operands);
+                         origin + cycle, DenseI64ArrayAttr(), IntegerAttr(), ::lpu::Meaning(),
+                         operands);
 }
 
 Value ChainBuilder::readFor(unsigned column, int64_t cycle, unsigned slice,

@@ -52,7 +52,6 @@ public:
   const Target &getTarget() const { return target; }
   /// Cycles of what follows count from `cycle`.
   void setOrigin(int64_t cycle) { origin = cycle; }
-  int64_t getOrigin() const { return origin; }
   Fields fields() const { return {}; }
   mlir::Type flow(mlir::stream::Direction direction, unsigned width) {
     return mlir::stream::FlowType::get(builder.getContext(), direction, width);

@@ -88,17 +88,10 @@ Value readActivations(ChainBuilder &chain, ContractOp op, const Pass &pass, unsi
   int64_t bytes =
       mlir::lpu::getNumBytes(op.getActivations().getType().getFormat()) / getNumLimbs(op);
   SmallVector<Placement> copies = getPlacements(op.getActivations());
-  const Placement *copy = llvm::find_if(copies, [&](const Placement &candidate) {
-    return target.sliceSide(unsigned(candidate.front().slice)) == target.planeSide(plane);
-  });
-  SmallVector<Value> parts;
-  for (int64_t b = 0; b < bytes; ++b) {
-    const auto &byte = (*copy)[size_t(limb * bytes + b)];
-    parts.push_back(chain.readFor(target.planeColumn(plane), cycle, unsigned(byte.slice),
-                                  byte.bank, byte.first + pass.word, repeated,
-                                  {{"r_addr", {pass.outerWords, pass.innerWords}}}));
-  }
-  return chain.bundle(parts);
+  const Placement *copy = findCopy(copies, target.planeSide(plane), target);
+  return readWords(chain, ArrayRef(*copy).slice(size_t(limb * bytes), size_t(bytes)), pass.word,
+                   target.planeColumn(plane), cycle, repeated,
+                   {pass.outerWords, pass.innerWords});
 }
 
 Value issueActivate(ChainBuilder &chain, ContractOp op, const Pass &pass, unsigned plane,
@@ -319,16 +312,6 @@ LogicalResult Lowering::checkContract(ContractOp op) {
   }
   return success();
 }
-
-namespace lpu::stream_lowering {
-SmallVector<Stripe> getStripes(ContractOp op) {
-  if (op.getTiles()) {
-    auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
-    return mlir::lpu::decodeStripes(state.getPlacementAttr());
-  }
-  return mlir::lpu::decodeStripes(op.getPlacementAttr());
-}
-} // namespace lpu::stream_lowering
 
 SmallVector<unsigned, 2> Lowering::getGang(ContractOp op, unsigned plane) {
   SmallVector<unsigned, 2> planes;

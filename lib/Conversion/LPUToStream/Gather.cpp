@@ -39,11 +39,7 @@ static SmallVector<SmallVector<SmallVector<TableWindow>>> getWindows(Value table
 /// The map that passes the VXM before it comes to `window`; null when there is none.
 static const Placement *findMap(ArrayRef<Placement> maps, const TableWindow &window,
                                 const Target &target) {
-  const auto *map = llvm::find_if(maps, [&](const Placement &copy) {
-    return target.sliceSide(unsigned(copy.front().slice)) !=
-           target.sliceSide(unsigned(window.slice));
-  });
-  return map == maps.end() ? nullptr : map;
+  return findCopy(maps, getOther(target.sliceSide(unsigned(window.slice))), target);
 }
 
 LogicalResult Lowering::lowerGatherRows(GatherRowsOp op) {
@@ -91,12 +87,7 @@ void Lowering::gatherFromOne(GatherRowsOp op, const Placement &map,
   Repeated repeated{vectors, 1, rows, vectors};
   ChainBuilder chain(program, op.getLoc(), getName(op, "gather"), target);
   unsigned column = target.sliceColumn(unsigned(window.slice));
-  SmallVector<Value> address;
-  for (const auto &byte : map) {
-    address.push_back(chain.readFor(column, 0, unsigned(byte.slice), byte.bank, byte.first,
-                                    repeated, {{"r_addr", {1, 0}}}));
-  }
-  Value at = chain.bundle(address);
+  Value at = readWords(chain, map, 0, column, 0, repeated, {1, 0});
   auto in = cast<mlir::stream::FlowType>(at.getType()).getDirection();
   auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
   Fields fields = chain.fields();
@@ -206,12 +197,8 @@ LogicalResult Lowering::gatherFromMany(GatherRowsOp op, ArrayRef<Placement> maps
       Value driven;
       for (const SideWindows &side : *sides) {
         int64_t start = end - side.getLastArrival();
-        SmallVector<Value> address, words;
-        for (const auto &byte : *side.map) {
-          address.push_back(chain.readFor(vxm, start, unsigned(byte.slice), byte.bank,
-                                          byte.first + row, {side.banks, 1, 1, 0}));
-        }
-        Value at = chain.bundle(address);
+        SmallVector<Value> words;
+        Value at = readWords(chain, *side.map, row, vxm, start, {side.banks, 1, 1, 0});
         auto in = cast<mlir::stream::FlowType>(at.getType()).getDirection();
         auto back = in == mlir::stream::Direction::East ? mlir::stream::Direction::West
                                                         : mlir::stream::Direction::East;

@@ -56,6 +56,25 @@ SmallVector<mlir::lpu::Placement> getPlacements(Value buffer) {
   }
   return mlir::lpu::decodePlacement(placement, bytes);
 }
+
+const mlir::lpu::Placement *findCopy(ArrayRef<mlir::lpu::Placement> copies, Side side,
+                                     const Target &target) {
+  const auto *copy = llvm::find_if(copies, [&](const mlir::lpu::Placement &candidate) {
+    return target.sliceSide(unsigned(candidate.front().slice)) == side;
+  });
+  return copy == copies.end() ? nullptr : copy;
+}
+
+Value readWords(ChainBuilder &chain, ArrayRef<mlir::lpu::BytePlacement> bytes, int64_t word,
+                unsigned column, int64_t cycle, Repeated repeated,
+                std::array<int64_t, 2> steps) {
+  SmallVector<Value> flows;
+  for (const mlir::lpu::BytePlacement &byte : bytes) {
+    flows.push_back(chain.readFor(column, cycle, unsigned(byte.slice), byte.bank,
+                                  byte.first + word, repeated, {{"r_addr", steps}}));
+  }
+  return chain.bundle(flows);
+}
 } // namespace lpu::stream_lowering
 
 std::string Lowering::getName(Operation *op, StringRef kind) {
@@ -83,7 +102,7 @@ void Lowering::releaseDeadAccumulators(Operation *op) {
 }
 
 int64_t Lowering::getBlockRows(int64_t rows) const {
-  return divideCeil(rows, divideCeil(rows, VectorChain::getMostRows(target)));
+  return mlir::lpu::getPartRows(rows, VectorChain::getMostRows(target));
 }
 
 LogicalResult Lowering::run() {

@@ -189,9 +189,6 @@ inline const AccumulatorTile &getVector(const std::vector<TileSums> &tiles, int6
   return tiles[size_t(vector) % count].vectors[size_t(vector) / count];
 }
 
-/// Where the weights of `op` lie, one stripe a plane that works on it.
-llvm::SmallVector<mlir::lpu::Stripe> getStripes(mlir::lpu::ContractOp op);
-
 /// The number of `table` among the module's, added where it is new. Lanes past
 /// its end stay.
 int64_t getTable(mlir::ModuleOp module, llvm::ArrayRef<int64_t> table, const Target &target);
@@ -201,6 +198,18 @@ llvm::SmallVector<int64_t> getSuperlaneRotation(int64_t distance, const Target &
 
 /// Copies of `buffer` in SRAM, from the operation that makes it.
 llvm::SmallVector<mlir::lpu::Placement> getPlacements(mlir::Value buffer);
+
+/// The one of `copies` that lies on `side`; null when there is none.
+const mlir::lpu::Placement *findCopy(llvm::ArrayRef<mlir::lpu::Placement> copies, Side side,
+                                     const Target &target);
+/// Word `word` of each of `bytes`, at `column` from `cycle` on; it grows by `steps` with the
+/// issues.
+mlir::Value readWords(ChainBuilder &chain, llvm::ArrayRef<mlir::lpu::BytePlacement> bytes,
+                      int64_t word, unsigned column, int64_t cycle, Repeated repeated,
+                      std::array<int64_t, 2> steps = {});
+/// `x` with its lanes moved by `table` in the SXM of `side`, from cycle 0 on, towards `slice`.
+mlir::Value permuteLanes(ChainBuilder &chain, Side side, int64_t table, mlir::Value x,
+                         int64_t slice, Repeated repeated);
 
 inline int64_t divideCeil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -93,8 +93,7 @@ private:
     lowering.emitTileLoad(sum.contract, stripe, plane, lowering.getLoadRuns(sum.contract, 0, 0, 0),
                           (name + ".load").str());
     int64_t limbs = getNumLimbs(sum.contract);
-    RowBlock all{0, type.getRows()};
-    bool isOnePass = producer.vectors == 1 && getPasses(sum, 0, all).size() == 1;
+    bool isOnePass = producer.vectors == 1 && getPasses(sum, 0).size() == 1;
     int64_t step = producer.getBlockRows();
     if (!isOnePass) {
       int64_t unit = std::max(producer.getUnit(), getUnit());
@@ -110,7 +109,7 @@ private:
       }
       producer.write = [&](Rows rows, RowBlock, int64_t vector, const Tiles &tiles,
                            StringRef name) {
-        StreamedArray array{sum.contract, plane, getPasses(sum, vector, all), tile.first,
+        StreamedArray array{sum.contract, plane, getPasses(sum, vector), tile.first,
                             isOnePass ? 0 : limbs};
         return writeStreamed(producer, array, rows, block, vector, tiles, sum.input, name);
       };
@@ -126,16 +125,13 @@ private:
   }
 
   /// What goes through the array for vector `vector` of the activations.
-  SmallVector<Pass> getPasses(Sum sum, int64_t vector, RowBlock block) {
-    const Target &target = lowering.target;
-    mlir::lpu::ContractShape shape = mlir::lpu::getContractShape(sum.contract, target.lanes());
-    bool isFloat =
-        sum.contract.getActivations().getType().getFormat() == mlir::lpu::Format::F16;
-    int64_t halfRows = target.format(isFloat ? "f16" : "i8")->rows();
+  SmallVector<Pass> getPasses(Sum sum, int64_t vector) {
     SmallVector<Pass> passes;
-    for (int64_t half = 0; half * halfRows < shape.getChunkRows(vector); ++half) {
-      llvm::append_range(passes,
-                         lowering.getPasses(sum.contract, 0, vector, half, block, true));
+    RowBlock all{0, type.getRows()};
+    for (const Lowering::ArrayUse &use : lowering.planTile(sum.contract, 0, all, true).arrays) {
+      if (use.chunk == vector) {
+        llvm::append_range(passes, use.passes);
+      }
     }
     return passes;
   }

@@ -275,9 +275,7 @@ private:
 
   void emitState(mlir::lpu::StateOp op) {
     auto type = op.getResult().getType();
-    int64_t words = divideCeil(type.getRows(), 16) *
-                    divideCeil(type.getColumns(),
-                               type.getWidth() ? type.getWidth() : target.lanes());
+    int64_t words = mlir::lpu::getTileWords(type, target.lanes());
     size_t data = 16 * mlir::lpu::getNumBytes(type.getFormat());
     for (const auto &stripe : mlir::lpu::decodeStripes(op.getPlacementAttr())) {
       for (const auto &at : ArrayRef(stripe.slices).drop_front(data)) {

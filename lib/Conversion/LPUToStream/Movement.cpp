@@ -36,6 +36,20 @@ int64_t getTable(ModuleOp module, ArrayRef<int64_t> table, const Target &target)
   }
   return number;
 }
+
+Value permuteLanes(ChainBuilder &chain, Side side, int64_t table, Value x, int64_t slice,
+                   Repeated repeated) {
+  const Target &target = chain.getTarget();
+  auto in = cast<mlir::stream::FlowType>(x.getType()).getDirection();
+  auto out = ChainBuilder::direction(target.sxmColumn(side), target.sliceColumn(unsigned(slice)));
+  Fields fields = chain.fields();
+  fields.set("dir", stringifyDirection(in)).set("out_dir", stringifyDirection(out));
+  fields.set("table", table);
+  return chain
+      .issue("permute", target.queueName({UnitKind::SxmPermute, uint16_t(side)}), 0, fields, x,
+             chain.flow(out, 1), repeated)
+      .getResult(0);
+}
 } // namespace lpu::stream_lowering
 
 // One byte plane after another, some rows at a time: slice -> SXM -> slice, one word a
@@ -59,16 +73,7 @@ LogicalResult Lowering::lowerPermute(mlir::lpu::PermuteOp op) {
     unsigned column = target.sxmColumn(side);
     Value x = chain.readFor(column, 0, unsigned(from.slice), from.bank, from.first + first,
                             words, {{"r_addr", {0, 1}}});
-    auto in = cast<mlir::stream::FlowType>(x.getType()).getDirection();
-    auto out = ChainBuilder::direction(column, target.sliceColumn(unsigned(to.slice)));
-    Fields fields = chain.fields();
-    fields.set("dir", stringifyDirection(in)).set("out_dir", stringifyDirection(out));
-    fields.set("table", table);
-    Value moved =
-        chain
-            .issue("permute", target.queueName({UnitKind::SxmPermute, uint16_t(side)}), 0,
-                   fields, x, chain.flow(out, 1), words)
-            .getResult(0);
+    Value moved = permuteLanes(chain, side, table, x, to.slice, words);
     chain.writeFrom(column, int64_t(target.latencies().permute()), moved, 0,
                     unsigned(to.slice), to.bank, to.first + first, words,
                     {{"w_addr", {0, 1}}});

@@ -145,16 +145,11 @@ const Placement &VectorChain::getResultPlacement(const MapNode &node) {
   return placements[node.drives->second];
 }
 
-/// Where the tiles that take `op` lie.
-static mlir::lpu::Stripe getStripe(mlir::lpu::AppendOp op) {
-  auto state = op.getTiles().getDefiningOp<mlir::lpu::StateOp>();
-  return mlir::lpu::decodeStripes(state.getPlacementAttr()).front();
-}
-
 unsigned VectorChain::getResultColumn(const MapNode &node) {
   Value result = op.getResult(node.drives->first);
   if (auto append = mlir::lpu::getStreamedAppend(result)) {
-    return target.planeColumn(unsigned(getStripe(append).plane));
+    return target.planeColumn(
+        unsigned(mlir::lpu::getStripes(append.getTiles()).front().plane));
   }
   if (mlir::lpu::getStreamedContract(result, target.lanes())) {
     return target.planeColumn(streamed->plane);
@@ -183,20 +178,17 @@ LogicalResult VectorChain::writeResult(const MapNode &node, Value flow) {
 
 LogicalResult VectorChain::append(mlir::lpu::AppendOp append, Value flow, int64_t cycle) {
   auto tiles = append.getTiles().getType();
-  mlir::lpu::Stripe stripe = getStripe(append);
+  mlir::lpu::Stripe stripe = mlir::lpu::getStripes(append.getTiles()).front();
   auto copies = getPlacements(append.getMap());
-  const Placement *map = llvm::find_if(copies, [&](const Placement &copy) {
-    return target.sliceSide(unsigned(copy.front().slice)) !=
-           target.planeSide(unsigned(stripe.plane));
-  });
+  const Placement *map =
+      findCopy(copies, getOther(target.planeSide(unsigned(stripe.plane))), target);
   int64_t mapRows = append.getMap().getType().getRows(), share = resultRows / mapRows;
   FailureOr<Rows> from = getInputRows(mapRows);
-  if (failed(from) || map == copies.end()) {
+  if (failed(from) || !map) {
     return append.emitOpError("expected its map on the other side of the VXM");
   }
   int64_t groups = divideCeil(tiles.getRows(), 16);
-  int64_t width = tiles.getWidth() ? tiles.getWidth() : int64_t(target.lanes());
-  int64_t words = groups * divideCeil(tiles.getColumns(), width);
+  int64_t words = mlir::lpu::getTileWords(tiles, target.lanes());
   // Rows that share a row of the map go to words that follow one another.
   int64_t first = tiles.getTransposed() ? rows.first % share : vector * groups;
   std::array<int64_t, 2> steps{rows.outerStep % share, rows.innerStep % share};
@@ -384,12 +376,7 @@ FailureOr<Value> VectorChain::readRows(BufferType type, const Placement &copy,
 
 Value VectorChain::readWords(const Placement &copy, int64_t word, int64_t cycle,
                              std::array<int64_t, 2> steps) {
-  SmallVector<Value> bytes;
-  for (const auto &byte : copy) {
-    bytes.push_back(chain.readFor(vxm(), cycle, unsigned(byte.slice), byte.bank,
-                                  byte.first + word, each(), {{"r_addr", steps}}));
-  }
-  return chain.bundle(bytes);
+  return stream_lowering::readWords(chain, copy, word, vxm(), cycle, each(), steps);
 }
 
 Value VectorChain::delayed(Value value, int64_t ready, int64_t wanted) {

@@ -15,6 +15,7 @@ using namespace mlir;
 using namespace mlir::lpu;
 using ::lpu::tensor_lowering::EntryConverter;
 using ::lpu::tensor_lowering::Extent;
+using ::lpu::tensor_lowering::floatConstant;
 using ::lpu::tensor_lowering::getExtent;
 using ::lpu::tensor_lowering::HeadLayout;
 using ::lpu::tensor_lowering::IndexExpr;
@@ -23,9 +24,11 @@ using ::lpu::tensor_lowering::Layout;
 /// Rows of a group of MXM weights, lanes of a superlane.
 static constexpr int64_t kGroup = 16;
 
-static Value floatConstant(ImplicitLocOpBuilder &b, double value) {
+namespace lpu::tensor_lowering {
+Value floatConstant(ImplicitLocOpBuilder &b, double value) {
   return arith::ConstantOp::create(b, b.getF32FloatAttr(float(value)));
 }
+} // namespace lpu::tensor_lowering
 
 static Value getFirst(ImplicitLocOpBuilder &, ValueRange in) { return in[0]; }
 
@@ -557,10 +560,9 @@ void EntryConverter::weighRows(ImplicitLocOpBuilder &b, AttentionOp op, Attentio
 // In parts, so that what follows can start early: as lpu-split-rows makes them.
 SmallVector<Value> EntryConverter::sumRows(ImplicitLocOpBuilder &b, AttentionOp op,
                                            const AttentionRows &rows) {
-  constexpr int64_t kRows = 32;
   int64_t all = cast<BufferType>(rows.query.getType()).getRows();
   int64_t share = cast<BufferType>(rows.weights.getType()).getRows() / all;
-  int64_t step = llvm::divideCeil(all, llvm::divideCeil(all, kRows));
+  int64_t step = getPartRows(all, kPartRows);
   SmallVector<Value> parts;
   for (int64_t first = 0; first < all; first += step) {
     int64_t count = std::min(step, all - first);

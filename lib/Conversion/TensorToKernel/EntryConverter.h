@@ -30,6 +30,9 @@ Extent getExtent(mlir::Type type);
 int64_t getLevels(unsigned limbs);
 mlir::lpu::Format getFormat(unsigned limbs);
 
+/// `value` in a map's body, as f32.
+mlir::Value floatConstant(mlir::ImplicitLocOpBuilder &b, double value);
+
 /// Constants of all entries, by content: equal ones are one attribute, so that they
 /// lie in SRAM once.
 class ConstantPool {

@@ -15,6 +15,7 @@ using namespace mlir;
 using namespace mlir::lpu;
 using ::lpu::tensor_lowering::EntryConverter;
 using ::lpu::tensor_lowering::Extent;
+using ::lpu::tensor_lowering::floatConstant;
 using ::lpu::tensor_lowering::getExtent;
 using ::lpu::tensor_lowering::HeadLayout;
 using ::lpu::tensor_lowering::Layout;
@@ -22,10 +23,6 @@ using ::lpu::tensor_lowering::Layout;
 /// The byte of 0, and what stands for it in the MXM.
 static constexpr int64_t kZero = 128;
 static constexpr float kOffset = float(kWideningOffset + kZero);
-
-static Value floatConstant(ImplicitLocOpBuilder &b, float value) {
-  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
-}
 
 template <typename Op>
 static FailureOr<std::vector<float>> getScales(Op op, mlir::onnx::WeightFiles &files) {

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Executor/Hazards.h"
+#include "Violations.h"
 #include "lpu/Binary/Assembly.h"
-#include "lpu/Verifier/Verifier.h"
 #include <functional>
 #include <gmock/gmock.h>
 
@@ -22,15 +22,6 @@ struct Change {
   std::string text; ///< image lines, "entry main", body
   std::function<void(EntryProgram &)> change;
 };
-
-std::vector<std::string> getViolations(const Program &program) {
-  std::vector<std::string> messages;
-  for (const Violation &violation :
-       verifyEntry(program, program.entries.front(), 1000).violations) {
-    messages.push_back(violation.message);
-  }
-  return messages;
-}
 
 /// A function that sets a field of instruction `index` of queue number `queue`.
 std::function<void(EntryProgram &)> set(size_t queue, size_t index, std::string field,

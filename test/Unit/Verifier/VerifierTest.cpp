@@ -1,7 +1,7 @@
 //===- VerifierTest.cpp - The verifier rejects what is wrong --------------===//
 
-#include "lpu/Verifier/Verifier.h"
 #include "../Executor/Hazards.h"
+#include "Violations.h"
 #include "absl/strings/str_cat.h"
 #include "lpu/Binary/Assembly.h"
 #include <gmock/gmock.h>
@@ -11,15 +11,6 @@ using testing::Contains;
 using testing::HasSubstr;
 
 namespace {
-
-std::vector<std::string> getViolations(const Program &program) {
-  std::vector<std::string> messages;
-  for (const Violation &violation :
-       verifyEntry(program, program.entries.front(), 1000).violations) {
-    messages.push_back(violation.message);
-  }
-  return messages;
-}
 
 class HazardTest : public testing::TestWithParam<Hazard> {};
 
