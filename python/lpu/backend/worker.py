@@ -1,0 +1,64 @@
+"""Runs tests that the runner names on standard input, one a line, and answers each with a line of JSON.
+
+A process of its own: a crash or hang is the failure of one test. The runner ends it where it takes too long.
+"""
+
+import json
+import os
+import re
+import sys
+
+from lpu.backend import suite
+
+
+def short(message: str) -> str:
+    """A compiler's message in one line: its first error, without the file."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    first = next((line for line in lines if "error:" in line), lines[0] if lines else "")
+    if "error:" in first:
+        first = first.split("error:", 1)[1].strip()
+    elif lines and first.startswith("lpu-") and ": " in first:
+        first = first.split(": ", 1)[1]
+    # Nodes of the tests' expanded functions have long names that say nothing.
+    return re.sub(r"^node '[^']*' \(", "(", first)[:300]
+
+
+def run_test(test: suite.Test, device: str, options: dict) -> dict:
+    """status, reason and, of a pass on the chip, issues by mnemonic."""
+    import onnx
+
+    from lpu import backend
+
+    model = onnx.load(test.folder / "model.onnx")
+    rtol, atol = suite.tolerances(test.folder)
+    rep = backend.prepare(model, device, **options)
+    for folder in sorted(test.folder.glob("test_data_set_*")):
+        try:
+            rep.check_types()
+            inputs = suite.load_data(folder, model.graph.input, "input")
+            expected = suite.load_data(folder, model.graph.output, "output")
+            outputs = rep.run(inputs)
+        except backend.Unsupported as error:
+            return {"status": "unsupported", "reason": short(str(error))}
+        for value, got, right in zip(model.graph.output, outputs, expected, strict=True):
+            if wrong := suite.compare(value.name, got, right, rtol, atol):
+                return {"status": "failed", "reason": wrong}
+    return {"status": "passed", "reason": "", "issues": rep.issues}
+
+
+def main() -> None:
+    # What libraries print must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        task = json.loads(line)
+        try:
+            result = run_test(suite.Test(task["name"], task["suite"]), task["device"], task["options"])
+        except Exception as error:  # of the test, whatever it is
+            result = {"status": "failed", "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        answers.write(json.dumps(result) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
