@@ -78,6 +78,27 @@ static LogicalResult verifyScales(Operation *op, RankedTensorType scale,
   return success();
 }
 
+/// C1 and C2 of lpu.narrow and lpu.widen.
+static LogicalResult verifyCarried(Operation *op, Type model, Type carried) {
+  RankedTensorType from = typeOf(op->getOperand(0)), to = typeOf(op->getResult(0));
+  bool fits = isa<FloatType>(model) ? carried.isF32()
+              : model.isInteger(1)  ? carried.isInteger(1)
+                                    : isa<IntegerType>(model) && carried.isInteger(32);
+  if (!mayEqual(from.getShape(), to.getShape()) || !fits) {
+    return op->emitOpError("expected one shape, and f32 for floats, i32 for integers, got ")
+           << from << " and " << to;
+  }
+  return success();
+}
+LogicalResult NarrowOp::verify() {
+  return verifyCarried(*this, typeOf(getSource()).getElementType(),
+                       typeOf(getResult()).getElementType());
+}
+LogicalResult WidenOp::verify() {
+  return verifyCarried(*this, typeOf(getResult()).getElementType(),
+                       typeOf(getSource()).getElementType());
+}
+
 LogicalResult QuantizeOp::verify() {
   RankedTensorType source = typeOf(getSource()), scale = typeOf(getScale());
   if (!mayEqual(source.getShape(), typeOf(getResult()).getShape()) ||

@@ -50,6 +50,42 @@ def LPU_WeightOp : LPU_TensorOp<"weight"> {
   let hasVerifier = 1;
 }
 
+//===----------------------------------------------------------------------===//
+// Elements as the machine carries them
+//===----------------------------------------------------------------------===//
+
+def LPU_CarriedTensor : RankedTensorOf<[F32, I32, I1]>;
+
+def LPU_NarrowOp : LPU_TensorOp<"narrow"> {
+  let summary = "elements of a model's type, as the machine carries them";
+  let description = [{
+    Every float becomes f32 and every integer i32: what has fewer bits exactly, f64
+    rounded, i64 by its low bits; whoever writes an input checks its range.
+    `is_unsigned`: the source's integers are unsigned.
+
+    - (C1) source and result have one shape.
+    - (C2) a float source has f32, an integer i32, i1 keeps its type.
+  }];
+  let arguments = (ins AnyRankedTensor:$source, UnitAttr:$is_unsigned);
+  let results = (outs LPU_CarriedTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def LPU_WidenOp : LPU_TensorOp<"widen"> {
+  let summary = "elements that the machine carried, in a model's type again";
+  let description = [{
+    The inverse of `lpu.narrow` for every value that the model's type has.
+
+    - (C1) source and result have one shape.
+    - (C2) f32 becomes a float, i32 an integer, i1 keeps its type.
+  }];
+  let arguments = (ins LPU_CarriedTensor:$source, UnitAttr:$is_unsigned);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `to` type($result)";
+  let hasVerifier = 1;
+}
+
 def LPU_QuantizeOp : LPU_TensorOp<"quantize"> {
   let summary = "real numbers as int8 times scales";
   let description = [{

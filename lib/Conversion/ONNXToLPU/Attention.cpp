@@ -168,8 +168,8 @@ SmallVector<Value> convertAttention(NodeOp op, ValueRange inputs, ImplicitLocOpB
 namespace lpu::onnx_lowering {
 ArrayRef<Rule> getAttentionRules() {
   static const Rule rules[] = {
-      {"", "RotaryEmbedding", 23, whyNotRotary, convertRotary},
-      {"", "Attention", 23, whyNotAttention, convertAttention},
+      {"", "RotaryEmbedding", 23, whyNotRotary, convertRotary, Elements::Native},
+      {"", "Attention", 23, whyNotAttention, convertAttention, Elements::Native},
   };
   return rules;
 }

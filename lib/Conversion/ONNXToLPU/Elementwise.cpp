@@ -100,56 +100,6 @@ Value softsign(ImplicitLocOpBuilder &b, ValueRange in) {
   return arith::DivFOp::create(b, in[0], size);
 }
 
-/// ONNX's conversions: to bool by comparison with 0, to integers towards 0.
-Value castElement(ImplicitLocOpBuilder &b, Value x, Type to) {
-  Type from = x.getType();
-  if (from == to) {
-    return x;
-  }
-  if (to.isInteger(1)) {
-    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(from));
-    return isa<FloatType>(from)
-               ? Value(arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, zero))
-               : Value(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, x, zero));
-  }
-  bool widens = to.getIntOrFloatBitWidth() > from.getIntOrFloatBitWidth();
-  if (isa<FloatType>(from) && isa<FloatType>(to)) {
-    return widens ? Value(arith::ExtFOp::create(b, to, x))
-                  : Value(arith::TruncFOp::create(b, to, x));
-  }
-  if (isa<FloatType>(from)) {
-    return arith::FPToSIOp::create(b, to, x);
-  }
-  if (isa<FloatType>(to)) {
-    return from.isInteger(1) ? Value(arith::UIToFPOp::create(b, to, x))
-                             : Value(arith::SIToFPOp::create(b, to, x));
-  }
-  return from.isInteger(1) ? Value(arith::ExtUIOp::create(b, to, x))
-         : widens          ? Value(arith::ExtSIOp::create(b, to, x))
-                           : Value(arith::TruncIOp::create(b, to, x));
-}
-
-std::string whyNotCast(NodeOp op) {
-  std::string reason = ::lpu::onnx_lowering::whyNotRanked(op);
-  for (Value value : {op.getInputs()[0], Value(op.getResult(0))}) {
-    Type type = getElementTypeOrSelf(value.getType());
-    // f16 and bf16 have one width and no direct conversion.
-    if (reason.empty() && !type.isF16() && !type.isF32() && !type.isF64() &&
-        !type.isSignlessInteger()) {
-      reason = "elements are not float, bool or signed integers";
-    }
-  }
-  return reason;
-}
-
-SmallVector<Value> convertCast(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Type to = getElementTypeOrSelf(op.getResult(0).getType());
-  return mapElements(op, inputs.take_front(1), b,
-                     [&](ImplicitLocOpBuilder &inner, ValueRange in) {
-                       return castElement(inner, in[0], to);
-                     });
-}
-
 template <Scalar body> constexpr Rule rule(llvm::StringRef name, int64_t since) {
   return {"", name, since, whyNot, convert<body>};
 }
@@ -174,7 +124,6 @@ ArrayRef<Rule> getElementwiseRules() {
       rule<exponential>("Exp", 6),
       rule<logarithm>("Log", 6),
       rule<softsign>("Softsign", 1),
-      {"", "Cast", 6, whyNotCast, convertCast},
   };
   return rules;
 }

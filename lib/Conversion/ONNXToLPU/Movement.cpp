@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
+using ::lpu::onnx_lowering::Elements;
 using ::lpu::onnx_lowering::Rule;
 using mlir::onnx::NodeOp;
 
@@ -140,14 +141,14 @@ Value transpose(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> permutat
 
 ArrayRef<Rule> getMovementRules() {
   static const Rule rules[] = {
-      {"", "Identity", 1, whyNotRanked, convertIdentity},
-      {"", "Reshape", 5, whyNotReshape, convertReshape},
-      {"", "Flatten", 1, whyNotRanked, convertReshape},
-      {"", "Squeeze", 1, whyNotRanked, convertReshape},
-      {"", "Unsqueeze", 1, whyNotRanked, convertReshape},
-      {"", "Transpose", 1, whyNotTranspose, convertTranspose},
-      {"", "Gather", 1, whyNotGather, convertGather},
-      {"", "TensorScatter", 24, whyNotTensorScatter, convertTensorScatter},
+      {"", "Identity", 1, whyNotRanked, convertIdentity, Elements::Moved},
+      {"", "Reshape", 5, whyNotReshape, convertReshape, Elements::Moved},
+      {"", "Flatten", 1, whyNotRanked, convertReshape, Elements::Moved},
+      {"", "Squeeze", 1, whyNotRanked, convertReshape, Elements::Moved},
+      {"", "Unsqueeze", 1, whyNotRanked, convertReshape, Elements::Moved},
+      {"", "Transpose", 1, whyNotTranspose, convertTranspose, Elements::Moved},
+      {"", "Gather", 1, whyNotGather, convertGather, Elements::Native},
+      {"", "TensorScatter", 24, whyNotTensorScatter, convertTensorScatter, Elements::Native},
   };
   return rules;
 }

@@ -2,7 +2,7 @@
 
 #include "LPU/IR/LPUDialect.h"
 #include "LPU/IR/LPUTensorOps.h"
-#include "Rules.h"
+#include "Elements.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -11,10 +11,16 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
+using ::lpu::onnx_lowering::Elements;
+using ::lpu::onnx_lowering::getCarriedTensor;
 using ::lpu::onnx_lowering::Rule;
 using mlir::onnx::NodeOp;
 
-static const Rule *findRule(NodeOp op) {
+/// The first rule for `op` that can convert it, else the last one for its operator; null
+/// when there is none. `reason` is what is in the way.
+static const Rule *findRule(NodeOp op, std::string &reason) {
+  const Rule *found = nullptr;
+  reason = "no rule for this operator";
   for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getAttentionRules(),
                                 ::lpu::onnx_lowering::getContractionRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
@@ -24,11 +30,15 @@ static const Rule *findRule(NodeOp op) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since) {
-        return &rule;
+        found = &rule;
+        reason = rule.whyNot(op);
+        if (reason.empty()) {
+          return found;
+        }
       }
     }
   }
-  return nullptr;
+  return found;
 }
 
 /// "input 1 has no static shape" where any input or output has none.
@@ -79,27 +89,33 @@ std::string whyNotRanked(NodeOp op) {
 
 namespace lpu {
 std::string whyNotConvertible(NodeOp op) {
-  const Rule *rule = findRule(op);
-  return rule ? rule->whyNot(op) : "no rule for this operator";
+  std::string reason;
+  findRule(op, reason);
+  return reason;
 }
 } // namespace lpu
 
 namespace {
 
+/// Values of the onnx level stay until the end; every rule gets what they have become.
 class FunctionConverter {
 public:
   explicit FunctionConverter(func::FuncOp function) : function(function) {}
 
   LogicalResult run() {
     rename();
-    for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
-      if (failed(convert(op))) {
+    Block &body = function.getBody().front();
+    SmallVector<Operation *> old;
+    for (Operation &op : body) {
+      old.push_back(&op);
+    }
+    for (Operation *op : old) {
+      if (failed(convert(*op))) {
         return failure();
       }
     }
-    // What stood for absent inputs.
-    for (auto none : llvm::make_early_inc_range(function.getOps<mlir::onnx::NoneOp>())) {
-      none.erase();
+    for (Operation *op : llvm::reverse(ArrayRef(old).drop_back())) {
+      op->erase();
     }
     return success();
   }
@@ -128,42 +144,120 @@ private:
   LogicalResult convert(Operation &op) {
     ImplicitLocOpBuilder builder(op.getLoc(), &op);
     if (auto weight = dyn_cast<mlir::onnx::WeightOp>(op)) {
-      weight.replaceAllUsesWith(
-          mlir::lpu::WeightOp::create(builder, weight.getType(), weight.getNameAttr(),
-                                      weight.getValue(), IntegerAttr())
-              .getResult());
-      weight.erase();
+      // Only rules that take the model's own types read it as it is.
+      converted[weight] = mlir::lpu::WeightOp::create(builder, weight.getType(), weight.getNameAttr(),
+                                                      weight.getValue(), IntegerAttr());
     } else if (auto constant = dyn_cast<mlir::onnx::ConstantOp>(op)) {
       // A matrix keeps its name: it may become a weight in int8.
       bool isMatrix = constant.getType().getRank() == 2 &&
                       constant.getType().getElementType().isF32();
       auto value = cast<TypedAttr>(constant.getValue());
-      constant.replaceAllUsesWith(
+      converted[constant] =
           isMatrix ? mlir::lpu::WeightOp::create(builder, constant.getType(),
                                                  constant.getNameAttr(), value, IntegerAttr())
                          .getResult()
-                   : arith::ConstantOp::create(builder, value).getResult());
-      constant.erase();
+                   : arith::ConstantOp::create(builder, value).getResult();
     } else if (auto node = dyn_cast<NodeOp>(op)) {
-      std::string reason = ::lpu::whyNotConvertible(node);
-      reason = reason.empty() ? whyNotStatic(node) : reason;
-      if (!reason.empty()) {
-        return node.emitError() << "node '" << node.getNodeName() << "' ("
-                                << node.getOpType() << "): " << reason;
+      return convertNode(node, builder);
+    } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
+      for (OpOperand &operand : ret->getOpOperands()) {
+        operand.set(getNative(operand.get(), builder));
       }
-      SmallVector<Value> results =
-          findRule(node)->convert(node, node.getInputs(), builder);
-      for (auto [old, result] : llvm::zip(node.getResults(), results)) {
-        if (result) {
-          old.replaceAllUsesWith(result);
-        }
-      }
-      node.erase();
     }
     return success();
   }
 
+  LogicalResult convertNode(NodeOp node, ImplicitLocOpBuilder &builder) {
+    std::string reason;
+    const Rule *rule = findRule(node, reason);
+    reason = reason.empty() ? whyNotStatic(node) : reason;
+    bool isNative = rule && rule->elements == Elements::Native;
+    SmallVector<Value> inputs;
+    for (Value input : node.getInputs()) {
+      if (!reason.empty()) {
+        break;
+      }
+      if (isa<NoneType>(input.getType())) {
+        inputs.push_back(Value());
+      } else if (isNative) {
+        inputs.push_back(getNative(input, builder));
+      } else if (!getCarriedTensor(input.getType())) {
+        reason = "elements are not numbers";
+      } else {
+        FailureOr<Value> carried =
+            carry(input, rule->elements == Elements::Moved, builder);
+        if (failed(carried)) {
+          return failure();
+        }
+        inputs.push_back(*carried);
+      }
+    }
+    for (Value result : node.getResults()) {
+      if (reason.empty() && !isNative && !isa<NoneType>(result.getType()) &&
+          !getCarriedTensor(result.getType())) {
+        reason = "elements are not numbers";
+      }
+    }
+    if (!reason.empty()) {
+      return node.emitError() << "node '" << node.getNodeName() << "' (" << node.getOpType()
+                              << "): " << reason;
+    }
+    SmallVector<Value> results = rule->convert(node, inputs, builder);
+    for (auto [old, result] : llvm::zip(node.getResults(), results)) {
+      if (result && rule->elements == Elements::Carried) {
+        result = ::lpu::onnx_lowering::roundElements(
+            builder, result, cast<RankedTensorType>(old.getType()).getElementType());
+      }
+      converted[old] = result;
+    }
+    return success();
+  }
+
+  static bool isUnsigned(Type type) {
+    return cast<RankedTensorType>(type).getElementType().isUnsignedInteger();
+  }
+
+  /// What `value` has become; a block argument has only the type of its function.
+  Value lookUp(Value value) {
+    auto found = converted.find(value);
+    return found == converted.end() ? value : found->second;
+  }
+
+  /// `value` of the onnx level with elements as the machine carries them.
+  FailureOr<Value> carry(Value value, bool isMoved, ImplicitLocOpBuilder &builder) {
+    RankedTensorType type = ::lpu::onnx_lowering::getCarriedTensor(value.getType());
+    Value now = lookUp(value);
+    if (now.getType() == type) {
+      return now;
+    }
+    Value &known = carried[value];
+    if (!known) {
+      OpBuilder::InsertionGuard guard(builder);
+      // Where every later user sees it.
+      builder.setInsertionPointAfterValue(now);
+      FailureOr<Value> constant = ::lpu::onnx_lowering::carryConstant(builder, value, isMoved);
+      if (failed(constant)) {
+        return failure();
+      }
+      known = *constant ? *constant
+                        : mlir::lpu::NarrowOp::create(builder, type, now, isUnsigned(value.getType()))
+                              .getResult();
+    }
+    return known;
+  }
+
+  /// `value` of the onnx level with the model's elements.
+  Value getNative(Value value, ImplicitLocOpBuilder &builder) {
+    Value now = lookUp(value);
+    return !now || now.getType() == value.getType()
+               ? now
+               : mlir::lpu::WidenOp::create(builder, value.getType(), now,
+                                            isUnsigned(value.getType()))
+                     .getResult();
+  }
+
   func::FuncOp function;
+  llvm::DenseMap<Value, Value> converted, carried;
 };
 
 struct ONNXToLPU : PassWrapper<ONNXToLPU, OperationPass<func::FuncOp>> {

@@ -4,6 +4,7 @@
 #include "Rules.h"
 
 using namespace mlir;
+using ::lpu::onnx_lowering::Elements;
 using ::lpu::onnx_lowering::Rule;
 using mlir::onnx::NodeOp;
 
@@ -79,8 +80,8 @@ SmallVector<Value> convertQuantize(NodeOp op, ValueRange inputs, ImplicitLocOpBu
 namespace lpu::onnx_lowering {
 ArrayRef<Rule> getQuantizationRules() {
   static const Rule rules[] = {
-      {"", "DequantizeLinear", 10, whyNotDequantize, convertDequantize},
-      {"", "QuantizeLinear", 10, whyNotQuantize, convertQuantize},
+      {"", "DequantizeLinear", 10, whyNotDequantize, convertDequantize, Elements::Native},
+      {"", "QuantizeLinear", 10, whyNotQuantize, convertQuantize, Elements::Native},
   };
   return rules;
 }

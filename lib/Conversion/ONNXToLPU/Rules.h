@@ -12,7 +12,18 @@
 
 namespace lpu::onnx_lowering {
 
-/// How nodes of one operator are converted, for the versions from `since` on.
+/// What a rule sees of elements, and what becomes of its results.
+enum class Elements {
+  /// f32, i32 or i1 (getCarried). Results are rounded to the model's type.
+  Carried,
+  /// Carried; results are elements of the inputs, so there is nothing to round.
+  Moved,
+  /// The model's own types.
+  Native
+};
+
+/// How nodes of one operator are converted, for the versions from `since` on. Rules of one
+/// operator are tried in the order of their table; the last one says what is in the way.
 struct Rule {
   llvm::StringRef domain, opType;
   int64_t since;
@@ -23,7 +34,21 @@ struct Rule {
   llvm::SmallVector<mlir::Value> (*convert)(mlir::onnx::NodeOp op,
                                             mlir::ValueRange inputs,
                                             mlir::ImplicitLocOpBuilder &builder);
+  Elements elements = Elements::Carried;
 };
+
+/// What the machine carries elements of a model's type as: f32 for floats, i32 for integers,
+/// i1 for bool; null for others, such as strings.
+mlir::Type getCarried(mlir::Type element);
+mlir::RankedTensorType getCarriedTensor(mlir::Type tensor);
+/// `value`, carried, rounded to or wrapped into `element` of the model.
+mlir::Value roundElements(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
+                          mlir::Type element);
+/// The elements of a constant, carried or not; nothing where `value` is none.
+std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
+std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value);
+/// The same of input `index` of a node, before it is converted: what `whyNot` may ask.
+std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::onnx::NodeOp op, unsigned index);
 
 llvm::ArrayRef<Rule> getAttentionRules();
 llvm::ArrayRef<Rule> getElementwiseRules();
