@@ -113,6 +113,7 @@ unsigned operandsOf(AluOp op) {
   case AluOp::Rsqrt:
   case AluOp::Rcp:
   case AluOp::Copy:
+  case AluOp::Bits:
   case AluOp::Delay:
   case AluOp::Acc:
   case AluOp::AccMax:

@@ -122,6 +122,10 @@ std::string_view unary(const VxmOp &op, VxmLanes &v) {
   case AluOp::Delay:
     eachLane(v, [](uint32_t a) { return a; });
     return {};
+  case AluOp::Bits:
+    v.outIsFloat = !isFloat;
+    eachLane(v, [](uint32_t a) { return a; });
+    return {};
   case AluOp::Abs:
     if (isFloat) {
       eachLane(v, [](uint32_t a) {

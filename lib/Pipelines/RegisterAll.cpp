@@ -34,6 +34,8 @@ void registerAllPasses() {
   registerPipelines();
   mlir::registerPass([] { return createONNXToLPUPass(); });
   mlir::registerPass([] { return createTensorToKernelPass(); });
+  mlir::registerPass([] { return createTensorToNestPass(); });
+  mlir::registerPass([] { return createSplitNestsPass(); });
   mlir::registerPass([] { return createDecomposeCompositesPass(); });
 }
 

@@ -35,7 +35,7 @@ unsigned operandCount(std::string_view op) {
     return 3;
   }
   for (std::string_view name : {"abs", "neg", "f2i", "i2f", "f2h", "exp2", "log2", "tanh",
-                                "rsqrt", "rcp", "copy", "delay", "acc", "accmax"}) {
+                                "rsqrt", "rcp", "copy", "delay", "acc", "accmax", "bits"}) {
     if (op == name) {
       return 1;
     }
@@ -45,6 +45,9 @@ unsigned operandCount(std::string_view op) {
 Type resultType(std::string_view op, Type operand) {
   if (op == "i2f") {
     return Type::Float;
+  }
+  if (op == "bits" && operand != Type::None) {
+    return operand == Type::Float ? Type::Int : Type::Float;
   }
   return op == "f2i" || op.starts_with("cmp") ? Type::Int : operand;
 }

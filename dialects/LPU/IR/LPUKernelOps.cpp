@@ -155,9 +155,12 @@ LogicalResult TableOp::verify() {
 LogicalResult ConstantRowsOp::verify() {
   auto type = dyn_cast<RankedTensorType>(getValue().getType());
   BufferType buffer = getResult().getType();
-  if (!type || type.getRank() != 2 || !type.getElementType().isF32() ||
-      buffer.getFormat() != Format::F32) {
-    return emitOpError("expected a two-dimensional f32 value and an f32 buffer");
+  bool fits = type && type.getRank() == 2 &&
+              (buffer.getFormat() == Format::F32   ? type.getElementType().isF32()
+               : buffer.getFormat() == Format::I32 ? type.getElementType().isInteger(32)
+                                                   : false);
+  if (!fits) {
+    return emitOpError("expected a two-dimensional value of f32 or i32, as the buffer has");
   }
   if (type.getDimSize(0) != buffer.getRows() ||
       type.getDimSize(1) != buffer.getColumns()) {
@@ -484,6 +487,87 @@ Extent getExtent(Type type) {
   return {acc.getRows(), acc.getColumns(), acc.getWidth()};
 }
 } // namespace
+
+ArrayRef<int64_t> NestOp::getInputAccess(unsigned input) {
+  return cast<DenseI64ArrayAttr>(getAccesses()[input]).asArrayRef();
+}
+ArrayRef<int64_t> NestOp::getResultAccess(unsigned result) {
+  return cast<DenseI64ArrayAttr>(getAccesses()[getInputs().size() + result]).asArrayRef();
+}
+
+/// Whether [offset, strides ..] stays in `type` for all of `loops`.
+static bool staysInside(ArrayRef<int64_t> access, ArrayRef<int64_t> loops, BufferType type) {
+  int64_t least = access.front(), most = access.front();
+  for (auto [stride, size] : llvm::zip(access.drop_front(), loops)) {
+    (stride < 0 ? least : most) += stride * (size - 1);
+  }
+  return least >= 0 && most < type.getRows();
+}
+
+static bool isNestBuffer(Type type) {
+  auto buffer = cast<BufferType>(type);
+  return buffer.getFormat() == Format::F32 || buffer.getFormat() == Format::I32;
+}
+
+LogicalResult NestOp::verify() {
+  size_t operands = getInputs().size() + getNumResults();
+  if (getNumResults() == 0 || getAccesses().size() != operands ||
+      llvm::any_of(getLoops(), [](int64_t size) { return size < 1; })) {
+    return emitOpError("expected results, loops of at least one step and one access a buffer");
+  }
+  if (getReduction() && ((*getReduction() != "add" && *getReduction() != "max") ||
+                         getLoops().empty() || getNumResults() != 1)) {
+    return emitOpError("expected to reduce the last loop by add or max to one result");
+  }
+  SmallVector<Type> types(getInputs().getTypes());
+  llvm::append_range(types, getResultTypes());
+  for (auto [type, attribute] : llvm::zip(types, getAccesses())) {
+    auto access = dyn_cast<DenseI64ArrayAttr>(attribute);
+    if (!access || access.size() != int64_t(getLoops().size() + 1) || !isNestBuffer(type) ||
+        !staysInside(access.asArrayRef(), getLoops(), cast<BufferType>(type))) {
+      return emitOpError("expected [offset, a stride a loop] inside of ") << type << ", got "
+                                                                          << attribute;
+    }
+  }
+  Block &block = getBody().front();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  auto matches = [](Type buffer, Type scalar) {
+    return cast<BufferType>(buffer).getFormat() == Format::F32 ? scalar.isF32()
+                                                               : scalar.isInteger(32);
+  };
+  if (!yield || yield.getValues().size() != getNumResults() ||
+      block.getNumArguments() != getInputs().size() ||
+      !llvm::all_of_zip(getInputs().getTypes(), block.getArgumentTypes(), matches) ||
+      !llvm::all_of_zip(getResultTypes(), yield.getValues().getTypes(), matches)) {
+    return emitOpError("expected f32 or i32 block arguments and lpu.yield, as the buffers are");
+  }
+  return success();
+}
+
+FailureOr<Piece> mlir::lpu::getPiece(ArrayRef<int64_t> list) {
+  // input, value and two offsets, and a size and two strides a loop.
+  if (list.size() < 4 || (list.size() - 4) % 3 != 0) {
+    return failure();
+  }
+  size_t rank = (list.size() - 4) / 3;
+  return Piece{list[0], list[1], list.slice(2, rank), list.slice(2 + rank, rank + 1),
+               list.slice(3 + 2 * rank, rank + 1)};
+}
+
+LogicalResult AssembleOp::verify() {
+  for (Attribute attribute : getPieces()) {
+    auto list = dyn_cast<DenseI64ArrayAttr>(attribute);
+    FailureOr<Piece> piece = list ? getPiece(list.asArrayRef()) : FailureOr<Piece>(failure());
+    if (failed(piece) || piece->input >= int64_t(getInputs().size()) ||
+        !staysInside(piece->to, piece->loops, getResult().getType()) ||
+        (piece->input >= 0 &&
+         !staysInside(piece->from, piece->loops,
+                      cast<BufferType>(getInputs()[size_t(piece->input)].getType())))) {
+      return emitOpError("expected pieces inside of their buffers, got ") << attribute;
+    }
+  }
+  return success();
+}
 
 LogicalResult MapOp::verify() {
   if (getNumResults() == 0) {

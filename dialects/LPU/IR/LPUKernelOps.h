@@ -66,6 +66,14 @@ ContractShape getContractShape(ContractOp op, int64_t lanes);
 /// Whether all 16-row groups of the weights are the same word.
 bool isOneWord(ContractOp op, int64_t lanes);
 
+/// Some words of a result of lpu.assemble; `from` and `to` are [offset, stride a loop].
+struct Piece {
+  int64_t input, value; ///< input -1: `value` in every lane
+  ArrayRef<int64_t> loops, from, to;
+};
+/// Fails where `list` has no such length.
+FailureOr<Piece> getPiece(ArrayRef<int64_t> list);
+
 /// The high byte that makes an f16 of a byte b of u8 tiles, and what that is: offset + b.
 constexpr uint8_t kWideningByte = 0x64;
 constexpr int64_t kWideningOffset = 1024;

@@ -390,6 +390,55 @@ def LPU_MapOp : LPU_KernelOp<"map", [IsolatedFromAbove, SingleBlock]> {
   let hasVerifier = 1;
 }
 
+def LPU_NestOp : LPU_KernelOp<"nest", [IsolatedFromAbove, SingleBlock]> {
+  let summary = "one lane-wise program at every point of a loop nest, on the VXM";
+  let description = [{
+    For every point (i_0 .. i_n) of `loops`, outermost first, the body computes a lane of
+    word offset + sum stride_k * i_k of every result from that of every input. `accesses`
+    has [offset, stride_0 ..] for each input, then for each result, in words. Buffers of
+    nests have one vector a row, so that rows are words; f32 or i32.
+
+    With `reduction` the last loop is summed ("add") or its largest value taken ("max") in
+    the ALU, in order; strides of results over it are 0.
+
+    - (C1) one access an operand and result, with one stride a loop, inside of its buffer.
+    - (C2) block arguments and yielded values have the buffers' types, f32 or i32.
+  }];
+  let arguments = (ins Variadic<LPU_BufferType>:$inputs, DenseI64ArrayAttr:$loops,
+                       ArrayAttr:$accesses, OptionalAttr<StrAttr>:$reduction,
+                       OptionalAttr<ArrayAttr>:$placements);
+  let results = (outs Variadic<LPU_BufferType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `(` $inputs `)` `loops` $loops `at` $accesses (`reduce` $reduction^)? attr-dict `:`
+    functional-type($inputs, $results) $body
+  }];
+  let extraClassDeclaration = [{
+    /// [offset, stride of each loop] of an input.
+    ::llvm::ArrayRef<int64_t> getInputAccess(unsigned input);
+    ::llvm::ArrayRef<int64_t> getResultAccess(unsigned result);
+  }];
+  let hasVerifier = 1;
+}
+
+def LPU_AssembleOp : LPU_KernelOp<"assemble"> {
+  let summary = "a buffer whose words are copied from others, box by box";
+  let description = [{
+    Each of `pieces` is [input, value, loops .., from offset, from strides .., to offset,
+    to strides ..]: the words of `input` at one place go to the other, for every
+    point of the loops. Input -1 is the 32 bits `value` in every lane. Later pieces do not
+    write what earlier ones did. Buffers are those of nests.
+
+    - (C1) every word that a piece reads or writes is in its buffer.
+  }];
+  let arguments = (ins Variadic<LPU_BufferType>:$inputs, ArrayAttr:$pieces,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs LPU_BufferType:$result);
+  let assemblyFormat =
+      "`(` $inputs `)` $pieces attr-dict `:` functional-type($inputs, $result)";
+  let hasVerifier = 1;
+}
+
 def LPU_RoundOp : LPU_KernelOp<"round", [Pure]> {
   let summary = "rint(x), saturated to least .. most and counted, in a map";
   let arguments = (ins F32:$x, I64Attr:$least, I64Attr:$most);
@@ -398,9 +447,9 @@ def LPU_RoundOp : LPU_KernelOp<"round", [Pure]> {
 }
 
 def LPU_YieldOp : LPU_KernelOp<"yield", [Pure, Terminator,
-                                         ParentOneOf<["MapOp"]>]> {
-  let summary = "the lane values of a map's results";
-  let arguments = (ins Variadic<F32>:$values);
+                                         ParentOneOf<["MapOp", "NestOp"]>]> {
+  let summary = "the lane values of a map's or nest's results";
+  let arguments = (ins Variadic<AnyTypeOf<[F32, I32]>>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 

@@ -138,7 +138,7 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
     for (Operation *user : users) {
       if (auto append = dyn_cast<AppendOp>(user)) {
         maps.insert(append.getSource().getDefiningOp());
-      } else if (isa<MapOp, PermuteOp, GatherRowsOp, AppendColumnsOp>(user)) {
+      } else if (isa<MapOp, NestOp, AssembleOp, PermuteOp, GatherRowsOp, AppendColumnsOp>(user)) {
         maps.insert(user);
       }
     }
@@ -160,7 +160,7 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
       }
     }
   }
-  if (isa_and_nonnull<MapOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
+  if (isa_and_nonnull<MapOp, NestOp, AssembleOp, PermuteOp, GatherRowsOp>(buffer.getDefiningOp())) {
     maps.insert(buffer.getDefiningOp());
   }
   // What goes from one map into an array and on to another map is one chain.

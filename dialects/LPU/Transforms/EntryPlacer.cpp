@@ -13,7 +13,7 @@ int64_t mlir::lpu::getLargestBuffer(const BufferPlacer &buffers, const Placement
   int64_t largest = 0;
   for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
     for (Operation &op : entry.getBody().front()) {
-      if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
+      if (!isa<MapOp, NestOp, AssembleOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
         continue;
       }
       for (Value result : op.getResults()) {
@@ -83,15 +83,16 @@ static FailureOr<DenseI64ArrayAttr> placeResult(BufferPlacer &buffers, Value res
   return placement;
 }
 
-static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements &known) {
+/// A map or nest.
+static LogicalResult placeMap(BufferPlacer &buffers, Operation *map, const Placements &known) {
   SmallVector<Attribute> placements;
-  for (Value result : map.getResults()) {
+  for (Value result : map->getResults()) {
     if (DenseI64ArrayAttr early = known.lookup(result)) {
       placements.push_back(early);
       continue;
     }
     if (isStreamed(result, buffers.getTarget().lanes())) {
-      placements.push_back(DenseI64ArrayAttr::get(map.getContext(), {}));
+      placements.push_back(DenseI64ArrayAttr::get(map->getContext(), {}));
       continue;
     }
     FailureOr<DenseI64ArrayAttr> placement = placeResult(buffers, result);
@@ -100,7 +101,7 @@ static LogicalResult placeMap(BufferPlacer &buffers, MapOp map, const Placements
     }
     placements.push_back(*placement);
   }
-  map.setPlacementsAttr(ArrayAttr::get(map.getContext(), placements));
+  map->setAttr("placements", ArrayAttr::get(map->getContext(), placements));
   return success();
 }
 
@@ -129,15 +130,22 @@ static LogicalResult placeResults(BufferPlacer &buffers, Operation *op,
     concat.setPlacementAttr(buffers.getRows(concat.getResult(), 0));
     return success();
   }
-  auto map = dyn_cast<MapOp>(op);
-  return map ? placeMap(buffers, map, known) : success();
+  if (auto assemble = dyn_cast<AssembleOp>(op)) {
+    if (DenseI64ArrayAttr early = known.lookup(assemble.getResult())) {
+      assemble.setPlacementAttr(early);
+      return success();
+    }
+    return buffers.place(op, assemble.getResult(), buffers.getSides(assemble.getResult()),
+                         [&](DenseI64ArrayAttr a) { assemble.setPlacementAttr(a); });
+  }
+  return isa<MapOp, NestOp>(op) ? placeMap(buffers, op, known) : success();
 }
 
 LogicalResult mlir::lpu::placeEntry(BufferPlacer &buffers, func::FuncOp entry,
                                     const Placements &known) {
   llvm::DenseMap<Operation *, SmallVector<Value>> lastReads;
   for (Operation &op : entry.getBody().front()) {
-    if (!isa<MapOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
+    if (!isa<MapOp, NestOp, AssembleOp, PermuteOp, GatherRowsOp, ConcatRowsOp>(op)) {
       continue;
     }
     for (Value result : op.getResults()) {

@@ -21,7 +21,7 @@ using ::lpu::Target;
 static bool isOfVxm(ConstantRowsOp op) {
   return llvm::all_of(op.getResult().getUsers(), [&](Operation *user) {
     auto contract = dyn_cast<ContractOp>(user);
-    return isa<MapOp>(user) || (contract && contract.getScales() == op.getResult());
+    return isa<MapOp, NestOp, AssembleOp>(user) || (contract && contract.getScales() == op.getResult());
   });
 }
 

@@ -83,7 +83,7 @@ LogicalResult mlir::lpu::placeOutputs(BufferPlacer &buffers, Placements &placeme
   for (auto entry : buffers.getModule().getOps<func::FuncOp>()) {
     for (auto store : entry.getOps<StoreOutputOp>()) {
       Value buffer = store.getSource();
-      if (!buffer.hasOneUse() || !isa<MapOp>(buffer.getDefiningOp())) {
+      if (!buffer.hasOneUse() || !isa<MapOp, NestOp, AssembleOp>(buffer.getDefiningOp())) {
         continue;
       }
       Value &first = known[{store.getNameAttr(), buffer.getType()}];

@@ -33,6 +33,12 @@ struct KernelOptions {
 /// The tensor level -> kernels, not yet placed.
 std::unique_ptr<mlir::Pass> createTensorToKernelPass(const KernelOptions &options = {});
 
+/// The tensor level -> loop nests on words (lpu.nest, lpu.assemble), not yet placed: for any
+/// entry of the closed set of operations (docs/Architecture.md), without composites.
+std::unique_ptr<mlir::Pass> createTensorToNestPass();
+/// Cuts nests that need more ALUs or streams than a chain can have.
+std::unique_ptr<mlir::Pass> createSplitNestsPass();
+
 /// The SRAM words that placed kernels use as `isa` operations, for all entries at once:
 /// they share words.
 std::unique_ptr<mlir::Pass> createEmitMemoryPass();

@@ -43,10 +43,9 @@ SmallVector<mlir::lpu::Placement> getPlacements(Value buffer) {
   unsigned bytes = mlir::lpu::getNumBytes(type.getFormat());
   Operation *op = buffer.getDefiningOp();
   DenseI64ArrayAttr placement;
-  if (auto map = dyn_cast_or_null<MapOp>(op)) {
-    if (auto all = map.getPlacements()) {
-      placement = cast<DenseI64ArrayAttr>(
-          (*all)[cast<OpResult>(buffer).getResultNumber()]);
+  if (isa_and_nonnull<MapOp, mlir::lpu::NestOp>(op)) {
+    if (auto all = op->getAttrOfType<ArrayAttr>("placements")) {
+      placement = cast<DenseI64ArrayAttr>(all[cast<OpResult>(buffer).getResultNumber()]);
     }
   } else if (op) {
     placement = op->getAttrOfType<DenseI64ArrayAttr>("placement");
@@ -117,6 +116,10 @@ LogicalResult Lowering::run() {
       result = lowerPermute(permute);
     } else if (auto gather = dyn_cast<mlir::lpu::GatherRowsOp>(op)) {
       result = lowerGatherRows(gather);
+    } else if (auto nest = dyn_cast<mlir::lpu::NestOp>(op)) {
+      result = lowerNest(nest);
+    } else if (auto assemble = dyn_cast<mlir::lpu::AssembleOp>(op)) {
+      result = lowerAssemble(assemble);
     } else if (auto append = dyn_cast<mlir::lpu::AppendOp>(op)) {
       result = lowerAppend(append);
     } else if (auto columns = dyn_cast<mlir::lpu::AppendColumnsOp>(op)) {

@@ -157,6 +157,8 @@ private:
                                      llvm::ArrayRef<mlir::lpu::Placement> maps,
                                      llvm::ArrayRef<mlir::lpu::TableWindow> windows,
                                      const mlir::lpu::BytePlacement &to);
+  mlir::LogicalResult lowerNest(mlir::lpu::NestOp op);
+  mlir::LogicalResult lowerAssemble(mlir::lpu::AssembleOp op);
   mlir::LogicalResult lowerAppend(mlir::lpu::AppendOp op);
   mlir::LogicalResult lowerAppendColumns(mlir::lpu::AppendColumnsOp op);
 

@@ -1,10 +1,9 @@
 //===- MapGraph.cpp - A map's body as ALU operations in time --------------===//
 
 #include "MapGraph.h"
+#include "AluOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "llvm/ADT/StringSwitch.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include <set>
 
 using namespace lpu;
@@ -69,11 +68,7 @@ private:
     MapNode node;
     node.op = name.str();
     node.operands.assign(operands.begin(), operands.end());
-    node.latency = llvm::StringSwitch<bool>(name)
-                           .Cases({"exp2", "log2", "tanh", "rsqrt", "rcp"}, true)
-                           .Default(false)
-                       ? target.latencies().alu_transcendental()
-                       : target.latencies().alu();
+    node.latency = getAluLatency(name, target);
     nodes.push_back(node);
     return {Operand::Kind::Node, unsigned(nodes.size() - 1), 0, 0};
   }
@@ -109,45 +104,14 @@ private:
       values[round.getResult()] = node("i2f", integer);
       return success();
     }
-    if (auto compare = dyn_cast<arith::CmpFOp>(inner)) {
-      return addComparison(compare, in);
-    }
-    StringRef alu = llvm::TypeSwitch<Operation *, StringRef>(&inner)
-                        .Case([](arith::AddFOp) { return "add"; })
-                        .Case([](arith::SubFOp) { return "sub"; })
-                        .Case([](arith::MulFOp) { return "mul"; })
-                        .Case([](arith::MaximumFOp) { return "max"; })
-                        .Case([](arith::MinimumFOp) { return "min"; })
-                        .Case([](arith::NegFOp) { return "neg"; })
-                        .Case([](math::AbsFOp) { return "abs"; })
-                        .Case([](math::FmaOp) { return "fma"; })
-                        .Case([](math::Exp2Op) { return "exp2"; })
-                        .Case([](math::Log2Op) { return "log2"; })
-                        .Case([](math::TanhOp) { return "tanh"; })
-                        .Case([](math::RsqrtOp) { return "rsqrt"; })
-                        .Case([](arith::SelectOp) { return "select"; })
-                        .Default([](Operation *) { return ""; });
-    if (alu.empty()) {
+    AluOperation alu = getAluOperation(inner);
+    if (alu.name.empty() ) {
       return inner.emitOpError("is no operation of the VXM");
     }
-    values[inner.getResult(0)] = node(alu, in);
-    return success();
-  }
-
-  /// 1 or 0 in int32, as `select` takes it.
-  LogicalResult addComparison(arith::CmpFOp inner, ArrayRef<Operand> in) {
-    using Predicate = arith::CmpFPredicate;
-    Predicate predicate = inner.getPredicate();
-    bool isTurned = predicate == Predicate::OGT || predicate == Predicate::OGE;
-    StringRef alu = predicate == Predicate::OEQ ? "cmpeq"
-                    : predicate == Predicate::OLT || predicate == Predicate::OGT ? "cmplt"
-                    : predicate == Predicate::OLE || predicate == Predicate::OGE ? "cmple"
-                                                                                 : "";
-    if (alu.empty()) {
-      return inner.emitOpError("is no operation of the VXM");
+    if (alu.isTurned) {
+      std::swap(in[0], in[1]);
     }
-    values[inner.getResult()] =
-        isTurned ? node(alu, {in[1], in[0]}) : node(alu, {in[0], in[1]});
+    values[inner.getResult(0)] = node(alu.name, in);
     return success();
   }
 

@@ -46,8 +46,8 @@ public:
       } else if (auto store = dyn_cast<StoreOutputOp>(op)) {
         result = emitBinding(op, store.getSource(), "output", store.getName(),
                              store.getShape());
-      } else if (auto map = dyn_cast<MapOp>(op)) {
-        for (Value value : map.getResults()) {
+      } else if (isa<MapOp, mlir::lpu::NestOp, mlir::lpu::AssembleOp>(op)) {
+        for (Value value : op.getResults()) {
           emitComputed(op, value);
         }
       } else if (auto constant = dyn_cast<ConstantRowsOp>(op)) {
@@ -192,7 +192,15 @@ private:
 
   void emitConstant(ConstantRowsOp op) {
     auto type = op.getResult().getType();
-    SmallVector<float> values(cast<DenseElementsAttr>(op.getValue()).getValues<float>());
+    auto elements = cast<DenseElementsAttr>(op.getValue());
+    SmallVector<uint32_t> values;
+    if (type.getFormat() == Format::I32) {
+      llvm::append_range(values, elements.getValues<uint32_t>());
+    } else {
+      for (float value : elements.getValues<float>()) {
+        values.push_back(llvm::bit_cast<uint32_t>(value));
+      }
+    }
     int64_t vectors = getVectors(type), lanes = target.lanes();
     int64_t width = type.getColumnsPerVector(lanes);
     // One column means the same value in every lane.
@@ -203,10 +211,10 @@ private:
         emitImage(*op, byte, type.getRows() * vectors, [&, b = b](MutableArrayRef<char> bytes) {
           for (int64_t row = 0; row < type.getRows(); ++row) {
             for (int64_t c = 0; c < columns; ++c) {
-              float value = values[size_t(isSpread ? row : row * columns + c)];
+              uint32_t value = values[size_t(isSpread ? row : row * columns + c)];
               int64_t at = isSpread ? c : c / width * lanes + c % width;
               bytes[size_t(row * vectors * lanes + at)] =
-                  char(llvm::bit_cast<uint32_t>(value) >> (8 * b));
+                  char(value >> (8 * b));
             }
           }
         });
