@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Binary/Intent.h"
+#include "lpu/Support/Elements.h"
 #include "lpu/Support/Strings.h"
 #include <algorithm>
 #include <cstring>
@@ -259,7 +260,8 @@ private:
   // planes SLICE:BANK:FIRST...
   template <typename Message> void readPlanes(Message &message) {
     expect("planes");
-    while (!atEnd() && status.ok() && words[at].text != "runs" && words[at].text != "=") {
+    while (!atEnd() && status.ok() && words[at].text != "runs" && words[at].text != "chunk" &&
+           words[at].text != "=") {
       std::vector<std::string> parts = absl::StrSplit(next("a byte plane"), ':');
       if (parts.size() != 3) {
         --at;
@@ -274,8 +276,32 @@ private:
 
   template <typename Message> void readShape(Message &message) {
     expect("shape");
-    for (const std::string &extent : std::vector<std::string>(absl::StrSplit(next("a shape"), 'x'))) {
+    std::string text = next("a shape");
+    if (text == "scalar") {
+      return;
+    }
+    for (const std::string &extent : std::vector<std::string>(absl::StrSplit(text, 'x'))) {
       message.add_shape(status.ok() ? parseInteger(extent, "an extent") : 0);
+    }
+  }
+
+  // layout lanes DIMENSION vector WORDS offset WORD words COUNT strides WORDSxWORDS
+  void readLayout(TensorBinding &binding) {
+    Layout &layout = *binding.mutable_layout();
+    expect("lanes");
+    layout.set_lane_dim(int32_t(nextInteger("a dimension")));
+    expect("vector");
+    layout.set_vector_stride(nextInteger("a number of words"));
+    expect("offset");
+    layout.set_offset(nextInteger("a word"));
+    expect("words");
+    layout.set_words(uint64_t(nextInteger("a number of words")));
+    if (!accept("strides")) {
+      return; // of a scalar
+    }
+    for (const std::string &stride :
+         std::vector<std::string>(absl::StrSplit(next("strides"), 'x'))) {
+      layout.add_word_strides(status.ok() ? parseInteger(stride, "a number of words") : 0);
     }
   }
 
@@ -287,19 +313,26 @@ private:
     }
     TensorBinding *binding = output ? header.add_outputs() : header.add_inputs();
     binding->set_name(next("a name"));
-    binding->set_type(ElementType(nextName(kElementTypes, "an element type")));
+    binding->set_type(ElementType(nextName(kElementTypeNames, "an element type")));
     expect("as");
-    binding->set_stored_as(ElementType(nextName(kElementTypes, "an element type")));
+    binding->set_stored_as(ElementType(nextName(kElementTypeNames, "an element type")));
     readShape(*binding);
-    expect("rows");
-    binding->set_rows(uint32_t(nextInteger("a number of rows")));
-    expect("columns");
-    binding->set_columns(uint32_t(nextInteger("a number of columns")));
-    expect("vectors");
-    binding->set_vectors(uint32_t(nextInteger("a number of vectors")));
-    expect("stride");
-    binding->set_row_stride(uint32_t(nextInteger("a number of words")));
+    if (accept("layout")) {
+      readLayout(*binding);
+    } else {
+      expect("rows");
+      binding->set_rows(uint32_t(nextInteger("a number of rows")));
+      expect("columns");
+      binding->set_columns(uint32_t(nextInteger("a number of columns")));
+      expect("vectors");
+      binding->set_vectors(uint32_t(nextInteger("a number of vectors")));
+      expect("stride");
+      binding->set_row_stride(uint32_t(nextInteger("a number of words")));
+    }
     readPlanes(*binding);
+    if (accept("chunk")) {
+      binding->set_chunk_words(uint32_t(nextInteger("a number of words")));
+    }
     if (accept("runs")) {
       while (!atEnd() && status.ok()) {
         std::vector<std::string> parts = absl::StrSplit(next("a lane run"), ':');
@@ -319,7 +352,7 @@ private:
   void readInteger() {
     IntegerInput *input = program->entries.back().header.add_integer_inputs();
     input->set_name(next("a name"));
-    input->set_type(ElementType(nextName(kElementTypes, "an element type")));
+    input->set_type(ElementType(nextName(kElementTypeNames, "an element type")));
     readShape(*input);
     if (accept("min")) {
       input->set_bounded(true);

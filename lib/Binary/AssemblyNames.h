@@ -6,11 +6,9 @@
 
 namespace lpu {
 
-/// Spellings of RegionKind, ElementType and DerivedStep::Op by their value.
+/// Spellings of RegionKind and DerivedStep::Op by their value.
 inline constexpr std::string_view kRegionKinds[] = {
     "weights", "state", "padding", "scratch", "input", "output", "derived"};
-inline constexpr std::string_view kElementTypes[] = {
-    "f32", "f16", "bf16", "i8", "u8", "i16", "i32", "i64", "bool"};
 inline constexpr std::string_view kDerivedOps[] = {
     "constant", "lane", "row", "input", "add", "sub", "mul", "floordiv", "mod",
     "min", "max", "lt", "le", "eq", "and", "or", "select"};

@@ -1,8 +1,10 @@
 //===- Check.cpp - Structural checks without data or timing ---------------===//
 
 #include "absl/strings/str_cat.h"
+#include "lpu/Binary/Bindings.h"
 #include "lpu/Binary/Operands.h"
 #include "lpu/Binary/Program.h"
+#include "lpu/Support/Elements.h"
 #include "lpu/Support/Strings.h"
 #include <algorithm>
 
@@ -100,16 +102,28 @@ private:
     }
   }
 
-  template <typename Binding>
-  void checkPlanes(const EntryProgram &entry, const Binding &binding, uint64_t vectors) {
-    for (const BytePlane &plane : binding.byte_planes()) {
-      uint64_t rows = binding.rows() ? uint64_t(binding.rows() - 1) * binding.row_stride() : 0;
-      if (plane.slice() >= target.numSlices() || plane.bank() >= target.banks() ||
-          plane.first() + rows + vectors > target.wordsPerBank()) {
-        fail(absl::StrCat("entry ", entry.header.name(), ": \"", binding.name(), "\": slice ",
-                          plane.slice(), ", bank ", plane.bank(), ", words from ", plane.first(),
-                          " on are not on target ", target.description().name()));
-      }
+  void checkPlane(const EntryProgram &entry, const std::string &name, const BytePlane &plane,
+                  uint64_t words) {
+    if (plane.slice() >= target.numSlices() || plane.bank() >= target.banks() ||
+        plane.first() + words > target.wordsPerBank()) {
+      fail(absl::StrCat("entry ", entry.header.name(), ": \"", name, "\": slice ", plane.slice(),
+                        ", bank ", plane.bank(), ", words from ", plane.first(),
+                        " on are not on target ", target.description().name()));
+    }
+  }
+
+  void checkTensor(const EntryProgram &entry, const TensorBinding &binding, bool isInput) {
+    if (absl::Status bad = checkBinding(binding, target.lanes(), isInput); !bad.ok()) {
+      fail(absl::StrCat("entry ", entry.header.name(), ": \"", binding.name(),
+                        "\": ", bad.message()));
+      return;
+    }
+    uint64_t words = countWords(binding), chunk = binding.chunk_words();
+    unsigned bytes = elementBytes(binding.stored_as());
+    for (int k = 0; k < binding.byte_planes_size(); ++k) {
+      uint64_t before = unsigned(k) / bytes * chunk;
+      checkPlane(entry, binding.name(), binding.byte_planes(k),
+                 chunk ? std::min(chunk, words - std::min(words, before)) : words);
     }
   }
 
@@ -120,13 +134,22 @@ private:
       checkWords(region.words(), region.label());
     }
     for (const TensorBinding &input : entry.header.inputs()) {
-      checkPlanes(entry, input, input.vectors());
+      checkTensor(entry, input, true);
     }
     for (const TensorBinding &output : entry.header.outputs()) {
-      checkPlanes(entry, output, output.vectors());
+      checkTensor(entry, output, false);
+    }
+    for (const IntegerInput &input : entry.header.integer_inputs()) {
+      if (!ElementType_IsValid(input.type()) || isFloatType(input.type())) {
+        fail(absl::StrCat("entry ", entry.header.name(), ": \"", input.name(),
+                          "\": expected integers"));
+      }
     }
     for (const DerivedInput &derived : entry.header.derived_inputs()) {
-      checkPlanes(entry, derived, 1);
+      uint64_t rows = derived.rows() ? uint64_t(derived.rows() - 1) * derived.row_stride() : 0;
+      for (const BytePlane &plane : derived.byte_planes()) {
+        checkPlane(entry, derived.name(), plane, rows + 1);
+      }
     }
     for (const QueueStream &queue : entry.queues) {
       if (!target.isValid(queue.queue)) {

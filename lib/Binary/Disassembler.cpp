@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "lpu/Binary/Assembly.h"
 #include "lpu/Support/AtomicFile.h"
+#include "lpu/Support/Elements.h"
 #include "lpu/Support/Strings.h"
 #include <google/protobuf/text_format.h>
 #include <optional>
@@ -104,14 +105,30 @@ private:
     }
   }
 
+  template <typename Message> static std::string shape(const Message &message) {
+    return message.shape_size() ? absl::StrJoin(message.shape(), "x") : "scalar";
+  }
+
   void printTensor(const TensorBinding &b, const char *way) {
     absl::StrAppend(&out, "  tensor ", way, " \"", b.name(), "\" ",
-                    toAbsl(kElementTypes[b.type()]), " as ",
-                    toAbsl(kElementTypes[b.stored_as()]), " shape ",
-                    absl::StrJoin(b.shape(), "x"));
-    absl::StrAppend(&out, " rows ", b.rows(), " columns ", b.columns(), " vectors ",
-                    b.vectors(), " stride ", b.row_stride());
+                    toAbsl(kElementTypeNames[b.type()]), " as ",
+                    toAbsl(kElementTypeNames[b.stored_as()]), " shape ", shape(b));
+    if (b.has_layout()) {
+      const Layout &layout = b.layout();
+      absl::StrAppend(&out, " layout lanes ", layout.lane_dim(), " vector ",
+                      layout.vector_stride(), " offset ", layout.offset(), " words ",
+                      layout.words());
+      if (layout.word_strides_size()) {
+        absl::StrAppend(&out, " strides ", absl::StrJoin(layout.word_strides(), "x"));
+      }
+    } else {
+      absl::StrAppend(&out, " rows ", b.rows(), " columns ", b.columns(), " vectors ",
+                      b.vectors(), " stride ", b.row_stride());
+    }
     printPlanes(b);
+    if (b.chunk_words()) {
+      absl::StrAppend(&out, " chunk ", b.chunk_words());
+    }
     if (b.lane_runs_size()) {
       absl::StrAppend(&out, " runs");
     }
@@ -137,8 +154,7 @@ private:
     }
     for (const IntegerInput &input : header.integer_inputs()) {
       absl::StrAppend(&out, "  integer \"", input.name(), "\" ",
-                      toAbsl(kElementTypes[input.type()]), " shape ",
-                      absl::StrJoin(input.shape(), "x"));
+                      toAbsl(kElementTypeNames[input.type()]), " shape ", shape(input));
       if (input.bounded()) {
         absl::StrAppend(&out, " min ", input.min(), " max ", input.max());
       }

@@ -2,19 +2,15 @@
 #include "Binding.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "lpu/Support/Numerics.h"
+#include "lpu/Binary/Bindings.h"
+#include "lpu/Support/Elements.h"
 #include "lpu/Support/Strings.h"
-#include <bit>
 #include <cstring>
 
 using namespace lpu;
 using namespace lpu::executor;
 
 namespace {
-bool isFloating(ElementType type) {
-  return type == F32 || type == F16 || type == BF16;
-}
-
 std::string typeText(ElementType type, const auto &shape) {
   return absl::StrCat(toAbsl(elementTypeName(type)), "[",
                       absl::StrJoin(shape, ","), "]");
@@ -23,7 +19,7 @@ std::string typeText(ElementType type, const auto &shape) {
 absl::Status checkTensor(const std::string &name, ElementType type,
                          const auto &shape, const HostTensor &tensor) {
   std::vector<int64_t> expected(shape.begin(), shape.end());
-  if (tensor.type != type || tensor.shape != expected) {
+  if ((tensor.type != type && tensor.type != hostType(type)) || tensor.shape != expected) {
     return absl::InvalidArgumentError(absl::StrCat(
         "input '", name, "': expected ", typeText(type, expected), ", got ",
         typeText(tensor.type, tensor.shape)));
@@ -44,55 +40,6 @@ uint64_t loadBits(const uint8_t *at, unsigned bytes) {
   return bits;
 }
 
-int64_t toInteger(ElementType type, uint64_t bits) {
-  switch (type) {
-  case I8:
-    return int8_t(bits);
-  case I16:
-    return int16_t(bits);
-  case I32:
-    return int32_t(bits);
-  case I64:
-    return int64_t(bits);
-  default:
-    return int64_t(bits);
-  }
-}
-float toFloat(ElementType type, uint64_t bits) {
-  return type == F32   ? std::bit_cast<float>(uint32_t(bits))
-         : type == F16 ? halfToFloat(uint16_t(bits))
-                       : bfloatToFloat(uint16_t(bits));
-}
-
-/// Converts one element; false when the value does not fit `to`.
-bool convert(ElementType from, ElementType to, uint64_t bits, uint64_t &out) {
-  if (from == to) {
-    out = bits;
-    return true;
-  }
-  if (isFloating(from) != isFloating(to)) {
-    return false;
-  }
-  if (isFloating(from)) {
-    float value = toFloat(from, bits);
-    if (to == F32) {
-      out = std::bit_cast<uint32_t>(value);
-      return true;
-    }
-    Rounded16 rounded = to == F16 ? floatToHalf(value) : floatToBfloat(value);
-    out = rounded.bits;
-    return !rounded.saturated;
-  }
-  int64_t value = toInteger(from, bits);
-  out = uint64_t(value);
-  unsigned width = elementBytes(to) * 8;
-  if (to == U8 || to == BOOL) {
-    return value >= 0 && value <= (to == BOOL ? 1 : 255);
-  }
-  return width == 64 || (value >= -(int64_t(1) << (width - 1)) &&
-                         value < (int64_t(1) << (width - 1)));
-}
-
 /// Where the elements of a row lie: vector and lane of every column.
 absl::StatusOr<std::vector<std::pair<uint32_t, uint32_t>>>
 placeColumns(const TensorBinding &binding, unsigned lanes) {
@@ -102,12 +49,6 @@ placeColumns(const TensorBinding &binding, unsigned lanes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "tensor '", binding.name(), "': ", toAbsl(what)));
   };
-  if (binding.byte_planes_size() != int(elementBytes(binding.stored_as()))) {
-    return bad("expected a byte plane for every byte of an element");
-  }
-  if (uint64_t(binding.rows()) * binding.columns() > (uint64_t(1) << 40)) {
-    return bad("expected a tensor that fits the chip");
-  }
   if (binding.lane_runs_size() == 0) {
     for (uint32_t c = 0; c < binding.columns(); ++c) {
       places[c] = {c / lanes, c % lanes};
@@ -131,11 +72,9 @@ placeColumns(const TensorBinding &binding, unsigned lanes) {
 }
 
 /// First words of the byte planes, checked against the banks.
-absl::StatusOr<std::vector<uint64_t>>
-locatePlanes(const auto &planes, uint64_t rows, uint64_t stride,
-             uint64_t vectors, const std::string &name, const Sram &sram) {
+absl::StatusOr<std::vector<uint64_t>> locatePlanes(const auto &planes, uint64_t count,
+                                                   const std::string &name, const Sram &sram) {
   std::vector<uint64_t> words;
-  uint64_t count = rows == 0 ? 0 : (rows - 1) * stride + vectors;
   for (const BytePlane &plane : planes) {
     auto word = sram.locate(plane.slice(), plane.bank(), plane.first(), count,
                             "tensor '" + name + "'");
@@ -145,6 +84,85 @@ locatePlanes(const auto &planes, uint64_t rows, uint64_t stride,
     words.push_back(*word);
   }
   return words;
+}
+
+/// The words of a tensor in SRAM.
+class TensorWords {
+public:
+  static absl::StatusOr<TensorWords> create(const TensorBinding &binding, const Sram &sram) {
+    TensorWords words;
+    words.count = countWords(binding);
+    words.bytes = elementBytes(binding.stored_as());
+    words.chunk = binding.chunk_words() ? binding.chunk_words() : std::max<uint64_t>(words.count, 1);
+    // The words of a plane follow one another: its first and last one say where it is.
+    for (uint64_t first = 0; first < words.count; first += words.chunk) {
+      uint64_t last = std::min(first + words.chunk, words.count) - 1;
+      for (unsigned byte = 0; byte < words.bytes; ++byte) {
+        BytePlane plane = locateWord(binding, byte, first);
+        auto word = sram.locate(plane.slice(), plane.bank(), plane.first(), last - first + 1,
+                                "tensor '" + binding.name() + "'");
+        if (!word.ok()) {
+          return word.status();
+        }
+        words.planes.push_back(*word);
+      }
+    }
+    return words;
+  }
+
+  uint64_t size() const { return count; }
+  unsigned numBytes() const { return bytes; }
+  /// Word `word` of byte plane `byte`, in Sram's numbers.
+  uint64_t at(unsigned byte, uint64_t word) const {
+    return planes[word / chunk * bytes + byte] + word % chunk;
+  }
+
+private:
+  std::vector<uint64_t> planes; ///< first words, chunk by chunk
+  uint64_t count = 0, chunk = 1;
+  unsigned bytes = 0;
+};
+
+/// Calls function(element, word, lane) for every element in C order of rows and columns, or of
+/// the layout; stops at the first error.
+absl::Status forEachElement(const TensorBinding &binding, unsigned lanes, auto function) {
+  if (binding.has_layout()) {
+    absl::Status status;
+    forEachRun(binding, lanes, [&](const ElementRun &run) {
+      for (uint64_t k = 0; k < run.count && status.ok(); ++k) {
+        status = function(run.first + k * run.step, run.word, unsigned(k));
+      }
+    });
+    return status;
+  }
+  auto places = placeColumns(binding, lanes);
+  if (!places.ok()) {
+    return places.status();
+  }
+  for (uint64_t r = 0; r < binding.rows(); ++r) {
+    for (uint64_t c = 0; c < binding.columns(); ++c) {
+      auto [vector, lane] = (*places)[c];
+      absl::Status status = function(r * binding.columns() + c,
+                                     r * binding.row_stride() + vector, lane);
+      if (!status.ok()) {
+        return status;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+/// Rows and columns hold the tensor's elements.
+absl::Status checkExtents(const TensorBinding &binding, const HostTensor &tensor,
+                          std::string_view direction) {
+  if (binding.has_layout() ||
+      uint64_t(binding.rows()) * binding.columns() == uint64_t(tensor.numElements())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(toAbsl(direction), " '", binding.name(), "': expected ", binding.rows(),
+                   " rows of ", binding.columns(), " columns, got ", tensor.numElements(),
+                   " elements"));
 }
 
 absl::StatusOr<int64_t> evaluate(const DerivedInput &derived,
@@ -274,8 +292,13 @@ absl::StatusOr<IntegerInputs> executor::checkInputs(const Entry &entry,
     unsigned width = elementBytes(input.type());
     std::vector<int64_t> &values = integers[input.name()];
     for (int64_t k = 0; k < (*tensor)->numElements(); ++k) {
-      int64_t value = toInteger(
-          input.type(), loadBits((*tensor)->bytes.data() + k * width, width));
+      uint64_t bits = loadBits((*tensor)->bytes.data() + k * width, width), wide = 0;
+      if (!convertElement(input.type(), I64, bits, wide)) {
+        return absl::OutOfRangeError(absl::StrCat("input '", input.name(), "': element ", k, ", ",
+                                                  elementText(input.type(), bits),
+                                                  ", does not fit i64"));
+      }
+      auto value = int64_t(wide);
       if (input.bounded() && (value < input.min() || value > input.max())) {
         return absl::OutOfRangeError(absl::StrCat(
             "input '", input.name(), "': expected values from ", input.min(),
@@ -303,58 +326,62 @@ absl::StatusOr<IntegerInputs> executor::checkInputs(const Entry &entry,
 absl::Status executor::writeTensor(const TensorBinding &binding,
                                    const HostTensor &tensor,
                                    const Target &target, Sram &sram) {
-  unsigned lanes = target.lanes();
-  auto places = placeColumns(binding, lanes);
-  if (!places.ok()) {
-    return places.status();
+  auto words = TensorWords::create(binding, sram);
+  if (!words.ok()) {
+    return words.status();
   }
-  auto planes =
-      locatePlanes(binding.byte_planes(), binding.rows(), binding.row_stride(),
-                   binding.vectors(), binding.name(), sram);
-  if (!planes.ok()) {
-    return planes.status();
+  if (absl::Status status = checkExtents(binding, tensor, "input"); !status.ok()) {
+    return status;
   }
-  if (uint64_t(binding.rows()) * binding.columns() !=
-      uint64_t(tensor.numElements())) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "input '", binding.name(), "': expected ", binding.rows(), " rows of ",
-        binding.columns(), " columns, got ", tensor.numElements(),
-        " elements"));
-  }
-  unsigned width = elementBytes(binding.type());
-  for (uint64_t r = 0; r < binding.rows(); ++r) {
-    uint64_t row = r * binding.row_stride();
-    // Lanes that no column takes are zero: the host writes whole words.
-    for (uint64_t plane : *planes) {
+  unsigned lanes = target.lanes(), width = elementBytes(binding.type());
+  // Lanes that no element takes are zero: the host writes whole words.
+  auto clear = [&](uint64_t word) {
+    for (unsigned byte = 0; byte < words->numBytes(); ++byte) {
+      uint64_t at = words->at(byte, word);
+      std::memset(sram.data(at), 0, lanes);
+      sram.written(at) = sram.allSuperlanes();
+    }
+  };
+  if (binding.has_layout()) {
+    for (uint64_t word = 0; word < words->size(); ++word) {
+      clear(word);
+    }
+  } else {
+    for (uint64_t r = 0; r < binding.rows(); ++r) {
       for (uint64_t v = 0; v < binding.vectors(); ++v) {
-        std::memset(sram.data(plane + row + v), 0, lanes);
-        sram.written(plane + row + v) = sram.allSuperlanes();
-      }
-    }
-    for (uint64_t c = 0; c < binding.columns(); ++c) {
-      uint64_t index = r * binding.columns() + c, bits;
-      uint64_t source = loadBits(tensor.bytes.data() + index * width, width);
-      if (!convert(binding.type(), binding.stored_as(), source, bits)) {
-        return absl::OutOfRangeError(absl::StrCat(
-            "input '", binding.name(), "': element ", index,
-            " does not fit ", toAbsl(elementTypeName(binding.stored_as()))));
-      }
-      auto [vector, lane] = (*places)[c];
-      for (uint64_t plane : *planes) {
-        sram.data(plane + row + vector)[lane] = uint8_t(bits);
-        bits >>= 8;
+        clear(r * binding.row_stride() + v);
       }
     }
   }
-  return absl::OkStatus();
+  bool isSpread = binding.has_layout() && binding.layout().lane_dim() < 0;
+  return forEachElement(binding, lanes, [&](uint64_t element, uint64_t word, unsigned lane) {
+    uint64_t source = loadBits(tensor.bytes.data() + element * width, width), bits = 0;
+    if (!convertElement(binding.type(), binding.stored_as(), source, bits)) {
+      return absl::OutOfRangeError(absl::StrCat(
+          "input '", binding.name(), "': element ", element, ", ",
+          elementText(binding.type(), source), ", does not fit ",
+          toAbsl(elementTypeName(binding.stored_as()))));
+    }
+    for (unsigned byte = 0; byte < words->numBytes(); ++byte, bits >>= 8) {
+      uint8_t *data = sram.data(words->at(byte, word));
+      if (isSpread) {
+        std::memset(data, uint8_t(bits), lanes);
+      } else {
+        data[lane] = uint8_t(bits);
+      }
+    }
+    return absl::OkStatus();
+  });
 }
 
 absl::Status executor::writeDerived(const DerivedInput &derived,
                                     const Entry &entry,
                                     const IntegerInputs &integers,
                                     const Target &target, Sram &sram) {
-  auto planes = locatePlanes(derived.byte_planes(), derived.rows(),
-                             derived.row_stride(), 1, derived.name(), sram);
+  uint64_t rows = derived.rows();
+  auto planes =
+      locatePlanes(derived.byte_planes(), rows ? (rows - 1) * derived.row_stride() + 1 : 0,
+                   derived.name(), sram);
   if (!planes.ok()) {
     return planes.status();
   }
@@ -388,55 +415,44 @@ absl::Status executor::writeDerived(const DerivedInput &derived,
 absl::StatusOr<HostTensor> executor::readTensor(const TensorBinding &binding,
                                                 const Target &target,
                                                 Sram &sram) {
-  auto places = placeColumns(binding, target.lanes());
-  if (!places.ok()) {
-    return places.status();
-  }
-  auto planes =
-      locatePlanes(binding.byte_planes(), binding.rows(), binding.row_stride(),
-                   binding.vectors(), binding.name(), sram);
-  if (!planes.ok()) {
-    return planes.status();
+  auto words = TensorWords::create(binding, sram);
+  if (!words.ok()) {
+    return words.status();
   }
   HostTensor tensor{binding.type(),
                     {binding.shape().begin(), binding.shape().end()},
                     {}};
-  unsigned width = elementBytes(binding.type());
-  uint64_t count = uint64_t(binding.rows()) * binding.columns();
-  if (count != uint64_t(tensor.numElements())) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "output '", binding.name(), "': expected ", tensor.numElements(),
-        " elements, got ", binding.rows(), " rows of ", binding.columns()));
+  if (absl::Status status = checkExtents(binding, tensor, "output"); !status.ok()) {
+    return status;
   }
-  tensor.bytes.resize(count * width);
+  unsigned width = elementBytes(binding.type());
+  tensor.bytes.resize(uint64_t(tensor.numElements()) * width);
   unsigned perSuperlane = target.lanesPerSuperlane();
-  for (uint64_t r = 0; r < binding.rows(); ++r) {
-    for (uint64_t c = 0; c < binding.columns(); ++c) {
-      auto [vector, lane] = (*places)[c];
-      uint64_t bits = 0, out;
-      for (size_t k = 0; k < planes->size(); ++k) {
-        uint64_t word = (*planes)[k] + r * binding.row_stride() + vector;
-        if (!(sram.written(word) >> (lane / perSuperlane) & 1)) {
-          const BytePlane &plane = binding.byte_planes(int(k));
-          return absl::FailedPreconditionError(absl::StrCat(
-              "hazard: chip 0, output '", binding.name(), "': word ",
-              plane.first() + r * binding.row_stride() + vector, " of bank ",
-              plane.bank(), " of ",
-              target.queueName({UnitKind::Mem, uint16_t(plane.slice())}),
-              " was never written in superlane ", lane / perSuperlane,
-              "; violates (H2)"));
-        }
-        bits |= uint64_t(sram.data(word)[lane]) << (8 * k);
+  auto read = [&](uint64_t element, uint64_t word, unsigned lane) {
+    uint64_t bits = 0, out = 0;
+    for (unsigned byte = 0; byte < words->numBytes(); ++byte) {
+      uint64_t at = words->at(byte, word);
+      if (!(sram.written(at) >> (lane / perSuperlane) & 1)) {
+        BytePlane place = locateWord(binding, byte, word);
+        return absl::FailedPreconditionError(absl::StrCat(
+            "hazard: chip 0, output '", binding.name(), "': word ", place.first(), " of bank ",
+            place.bank(), " of ",
+            target.queueName({UnitKind::Mem, uint16_t(place.slice())}),
+            " was never written in superlane ", lane / perSuperlane, "; violates (H2)"));
       }
-      if (!convert(binding.stored_as(), binding.type(), bits, out)) {
-        return absl::OutOfRangeError(absl::StrCat(
-            "output '", binding.name(), "': element ",
-            r * binding.columns() + c, " does not fit ",
-            toAbsl(elementTypeName(binding.type()))));
-      }
-      std::memcpy(tensor.bytes.data() + (r * binding.columns() + c) * width,
-                  &out, width);
+      bits |= uint64_t(sram.data(at)[lane]) << (8 * byte);
     }
+    if (!convertElement(binding.stored_as(), binding.type(), bits, out)) {
+      return absl::OutOfRangeError(absl::StrCat(
+          "output '", binding.name(), "': element ", element, ", ",
+          elementText(binding.stored_as(), bits), ", does not fit ",
+          toAbsl(elementTypeName(binding.type()))));
+    }
+    std::memcpy(tensor.bytes.data() + element * width, &out, width);
+    return absl::OkStatus();
+  };
+  if (absl::Status status = forEachElement(binding, target.lanes(), read); !status.ok()) {
+    return status;
   }
   return tensor;
 }

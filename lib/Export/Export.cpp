@@ -6,6 +6,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "lpu/Binary/Assembly.h"
+#include "lpu/Support/Elements.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -24,9 +25,7 @@ std::optional<::lpu::RegionKind> parseKind(StringRef kind) {
                                                        : std::nullopt;
 }
 std::optional<ElementType> parseType(StringRef type) {
-  ElementType value;
-  return ::lpu::ElementType_Parse(type.upper(), &value) ? std::optional(value)
-                                                        : std::nullopt;
+  return ::lpu::parseElementType(std::string_view(type));
 }
 
 /// The raw bytes of an int8 constant; empty when it is not one.
@@ -150,10 +149,27 @@ private:
     for (int64_t extent : op.getShape()) {
       binding.add_shape(extent);
     }
-    binding.set_rows(uint32_t(op.getRows()));
-    binding.set_columns(uint32_t(op.getColumns()));
-    binding.set_vectors(uint32_t(op.getVectors()));
-    binding.set_row_stride(uint32_t(op.getRowStride()));
+    if (std::optional<ArrayRef<int64_t>> values = op.getLayout()) {
+      constexpr size_t kFields = 4;
+      if (values->size() != kFields + op.getShape().size()) {
+        return op.emitOpError("expected [lane_dim, vector_stride, offset, words] and a stride "
+                              "a dimension as layout");
+      }
+      ::lpu::Layout &layout = *binding.mutable_layout();
+      layout.set_lane_dim(int32_t((*values)[0]));
+      layout.set_vector_stride((*values)[1]);
+      layout.set_offset((*values)[2]);
+      layout.set_words(uint64_t((*values)[3]));
+      for (int64_t stride : values->drop_front(kFields)) {
+        layout.add_word_strides(stride);
+      }
+    } else {
+      binding.set_rows(uint32_t(op.getRows()));
+      binding.set_columns(uint32_t(op.getColumns()));
+      binding.set_vectors(uint32_t(op.getVectors()));
+      binding.set_row_stride(uint32_t(op.getRowStride()));
+    }
+    binding.set_chunk_words(uint32_t(op.getChunkWords()));
     for (size_t k = 0; k < op.getPlanes().size(); k += 3) {
       ::lpu::BytePlane *plane = binding.add_byte_planes();
       plane->set_slice(uint32_t(op.getPlanes()[k]));

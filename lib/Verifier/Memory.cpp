@@ -1,11 +1,24 @@
 //===- Memory.cpp - Words of SRAM -----------------------------------------===//
 
 #include "Issues.h"
+#include "lpu/Binary/Bindings.h"
+#include "lpu/Support/Elements.h"
 
 using namespace lpu;
 using namespace lpu::verifier;
 
 namespace {
+
+/// Words of a tensor that the host writes or reads, between rows none.
+void forEachBoundWord(const TensorBinding &binding, auto function) {
+  uint64_t rows = binding.has_layout() ? 1 : binding.rows();
+  uint64_t words = binding.has_layout() ? countWords(binding) : binding.vectors();
+  for (uint64_t row = 0; row < rows; ++row) {
+    for (uint64_t word = 0; word < words; ++word) {
+      function(row * binding.row_stride() + word);
+    }
+  }
+}
 
 enum : uint8_t { kUnwritten = 0, kWritten = 1, kConstant = 2 };
 
@@ -86,36 +99,43 @@ void EntryVerifier::checkBindings() {
     uint8_t kind = isInput(region.kind()) ? kInput : region.kind() == OUTPUT ? kOutput : 0;
     forEachWord(region.words(), [&](uint8_t &state, uint32_t) { state = kDeclared | kind; });
   }
-  auto bind = [&](const auto &binding, uint32_t vectors, bool isWritten) {
+  auto bindWords = [&](const std::string &name, const BytePlane &first, uint32_t count,
+                       bool isWritten) {
     uint8_t kinds = isWritten ? kInput | kState : kDeclared;
-    for (const BytePlane &plane : binding.byte_planes()) {
-      WordRange range;
-      range.set_slice(plane.slice());
-      range.set_bank(plane.bank());
-      range.set_count(vectors);
-      for (uint32_t row = 0; row < binding.rows(); ++row) {
-        range.set_first(plane.first() + row * binding.row_stride());
-        forEachWord(range, [&](uint8_t &state, uint32_t word) {
-          if ((state & kinds) == 0) {
-            reportWord(range, word,
-                       absl::StrCat("'", binding.name(), "' is in words declared otherwise"));
-          } else if (isWritten && (state & kFromHost)) {
-            reportWord(range, word,
-                       absl::StrCat("'", binding.name(), "' is where another input is"));
-          }
-          state |= isWritten ? kFromHost : kToHost;
-        });
+    WordRange range;
+    range.set_slice(first.slice());
+    range.set_bank(first.bank());
+    range.set_first(first.first());
+    range.set_count(count);
+    forEachWord(range, [&](uint8_t &state, uint32_t word) {
+      if ((state & kinds) == 0) {
+        reportWord(range, word, absl::StrCat("'", name, "' is in words declared otherwise"));
+      } else if (isWritten && (state & kFromHost)) {
+        reportWord(range, word, absl::StrCat("'", name, "' is where another input is"));
       }
+      state |= isWritten ? kFromHost : kToHost;
+    });
+  };
+  auto bind = [&](const TensorBinding &binding, bool isWritten) {
+    for (unsigned byte = 0; byte < elementBytes(binding.stored_as()); ++byte) {
+      forEachBoundWord(binding, [&](uint64_t word) {
+        bindWords(binding.name(), locateWord(binding, byte, word), 1, isWritten);
+      });
     }
   };
   for (const TensorBinding &input : header.inputs()) {
-    bind(input, input.vectors(), true);
+    bind(input, true);
   }
   for (const DerivedInput &input : header.derived_inputs()) {
-    bind(input, 1, true);
+    for (BytePlane plane : input.byte_planes()) {
+      for (uint32_t row = 0; row < input.rows(); ++row) {
+        bindWords(input.name(), plane, 1, true);
+        plane.set_first(plane.first() + input.row_stride());
+      }
+    }
   }
   for (const TensorBinding &output : header.outputs()) {
-    bind(output, output.vectors(), false);
+    bind(output, false);
   }
   for (const ImageRegion &region : header.scratch()) {
     uint8_t use = isInput(region.kind()) ? kFromHost : region.kind() == OUTPUT ? kToHost : 0;
@@ -202,19 +222,23 @@ void EntryVerifier::checkMemory() {
     }
   });
   for (const TensorBinding &output : entry.header.outputs()) {
-    for (const BytePlane &plane : output.byte_planes()) {
-      for (uint32_t row = 0; row < output.rows(); ++row) {
-        for (uint32_t vector = 0; vector < output.vectors(); ++vector) {
-          uint32_t word = plane.first() + row * output.row_stride() + vector;
-          if (words.at(plane.slice(), plane.bank(), word) == kUnwritten) {
-            violations.push_back(
-                {INT64_MAX,
-                 absl::StrCat("entry ", entry.header.name(), ": output '", output.name(),
-                              "': word ", word, " of bank ", plane.bank(), " of ",
-                              target.queueName({UnitKind::Mem, uint16_t(plane.slice())}),
-                              " is never written; violates (H2)")});
-          }
+    for (unsigned byte = 0; byte < elementBytes(output.stored_as()); ++byte) {
+      auto check = [&](uint64_t number) {
+        BytePlane word = locateWord(output, byte, number);
+        if (words.at(word.slice(), word.bank(), word.first()) == kUnwritten) {
+          violations.push_back(
+              {INT64_MAX, absl::StrCat("entry ", entry.header.name(), ": output '",
+                                       output.name(), "': word ", word.first(), " of bank ",
+                                       word.bank(), " of ",
+                                       target.queueName({UnitKind::Mem, uint16_t(word.slice())}),
+                                       " is never written; violates (H2)")});
         }
+      };
+      // Of a layout, words without elements are nobody's.
+      if (output.has_layout()) {
+        forEachRun(output, target.lanes(), [&](const ElementRun &run) { check(run.word); });
+      } else {
+        forEachBoundWord(output, check);
       }
     }
   }

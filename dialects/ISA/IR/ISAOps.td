@@ -97,12 +97,17 @@ def ISA_BindingOp : ISA_Op<"binding", [HasParent<"::mlir::ModuleOp">]> {
     Fields as in the binary's TensorBinding. `direction` is `input` or `output`;
     `planes` is [slice, bank, first] for each byte plane, low byte first;
     `runs` is [column, count, vector, lane], flat, empty for the plain chop.
+    `layout` is [lane_dim, vector_stride, offset, words, word_strides..] of the
+    binary's Layout, which rows, columns, vectors, stride and runs then give way to.
+    `chunk_words` as in the binary.
   }];
   let arguments = (ins FlatSymbolRefAttr:$entry, StrAttr:$direction, StrAttr:$name,
                        StrAttr:$type, StrAttr:$stored_as, DenseI64ArrayAttr:$shape,
                        I64Attr:$rows, I64Attr:$columns, I64Attr:$vectors,
                        I64Attr:$row_stride, DenseI64ArrayAttr:$planes,
-                       DefaultValuedAttr<DenseI64ArrayAttr, "::llvm::ArrayRef<int64_t>{}">:$runs);
+                       DefaultValuedAttr<DenseI64ArrayAttr, "::llvm::ArrayRef<int64_t>{}">:$runs,
+                       OptionalAttr<DenseI64ArrayAttr>:$layout,
+                       DefaultValuedAttr<I64Attr, "0">:$chunk_words);
   let assemblyFormat = [{
     $direction $name `of` $entry $type `as` $stored_as `shape` $shape `rows` $rows
     `columns` $columns `vectors` $vectors `stride` $row_stride `planes` $planes

@@ -1,6 +1,7 @@
 //===- LPUKernelOps.cpp - The kernel level of the lpu dialect -------------===//
 
 #include "LPU/IR/LPUKernelOps.h"
+#include "LPU/IR/LPUElements.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/DenseSet.h"
@@ -129,6 +130,80 @@ DenseI64ArrayAttr mlir::lpu::encodeWindows(MLIRContext *context,
     values.append({w.byte, w.slice, w.bank, w.first, w.firstRow, w.rows});
   }
   return DenseI64ArrayAttr::get(context, values);
+}
+
+/// What lpu.load_input and lpu.store_output share.
+static LogicalResult verifyPort(Operation *op, BufferType buffer, ArrayRef<int64_t> shape,
+                                std::optional<Type> element,
+                                std::optional<ArrayRef<int64_t>> layout, int64_t chunkWords) {
+  std::optional<::lpu::ElementType> type =
+      element ? toElementType(*element) : ::lpu::ElementType::F32;
+  std::optional<::lpu::ElementType> stored = toElementType(buffer.getFormat());
+  if (!type) {
+    return op->emitOpError("expected elements of a number type of the host, got ") << *element;
+  }
+  // Limbs are nothing that the host writes: placement says so.
+  if (stored && ::lpu::isFloatType(*type) != ::lpu::isFloatType(*stored)) {
+    return op->emitOpError("elements of ")
+           << std::string(::lpu::elementTypeName(*type)) << " do not lie in " << buffer;
+  }
+  if (chunkWords < 0) {
+    return op->emitOpError("expected chunks of words, got ") << chunkWords;
+  }
+  constexpr size_t kFields = 3;
+  if (layout && (layout->size() != kFields + shape.size() || layout->front() < -1 ||
+                 layout->front() >= int64_t(shape.size()))) {
+    return op->emitOpError("expected [lane_dim, vector_stride, offset] and a stride for each of ")
+           << shape.size() << " dimensions as layout";
+  }
+  int64_t elements = 1;
+  for (int64_t extent : shape) {
+    elements *= extent;
+  }
+  if (!layout && elements != buffer.getRows() * buffer.getColumns()) {
+    return op->emitOpError("expected ")
+           << buffer.getRows() * buffer.getColumns() << " elements, got " << elements;
+  }
+  return success();
+}
+
+LogicalResult LoadInputOp::verify() {
+  return verifyPort(*this, getResult().getType(), getShape(), getElement(), getLayout(),
+                    getChunkWords());
+}
+
+LogicalResult StoreOutputOp::verify() {
+  return verifyPort(*this, getSource().getType(), getShape(), getElement(), getLayout(),
+                    getChunkWords());
+}
+
+static void setPort(OpBuilder &builder, NamedAttrList &attributes, Type element,
+                    ArrayRef<int64_t> layout, StringRef elementName, StringRef layoutName) {
+  if (element) {
+    attributes.set(elementName, TypeAttr::get(element));
+  }
+  if (!layout.empty()) {
+    attributes.set(layoutName, builder.getDenseI64ArrayAttr(layout));
+  }
+}
+
+void LoadInputOp::build(OpBuilder &builder, OperationState &state, Type result, StringRef name,
+                        ArrayRef<int64_t> shape, Type element, ArrayRef<int64_t> layout) {
+  state.addTypes(result);
+  state.addAttribute(getNameAttrName(state.name), builder.getStringAttr(name));
+  state.addAttribute(getShapeAttrName(state.name), builder.getDenseI64ArrayAttr(shape));
+  setPort(builder, state.attributes, element, layout, getElementAttrName(state.name),
+          getLayoutAttrName(state.name));
+}
+
+void StoreOutputOp::build(OpBuilder &builder, OperationState &state, Value source,
+                          StringRef name, ArrayRef<int64_t> shape, Type element,
+                          ArrayRef<int64_t> layout) {
+  state.addOperands(source);
+  state.addAttribute(getNameAttrName(state.name), builder.getStringAttr(name));
+  state.addAttribute(getShapeAttrName(state.name), builder.getDenseI64ArrayAttr(shape));
+  setPort(builder, state.attributes, element, layout, getElementAttrName(state.name),
+          getLayoutAttrName(state.name));
 }
 
 LogicalResult TableOp::verify() {

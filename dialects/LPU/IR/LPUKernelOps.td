@@ -144,10 +144,37 @@ class LPU_KernelOp<string opMnemonic, list<Trait> traits = []>
 
 def LPU_LoadInputOp : LPU_KernelOp<"load_input"> {
   let summary = "an input of the entry, written by the host before cycle 0";
+  let description = [{
+    The host's array has `shape` and elements of `element`, f32 unless given, and
+    is converted to the buffer's format: floats to f32, f16 or bf16, integers and
+    bool (0 or 1) to i32, i8 or u8.
+
+    Without `layout` its elements, in C order, are the buffer's rows of columns.
+    `layout` = [lane_dim, vector_stride, offset, word_strides..] places them freely
+    in the rows * vectors words of the buffer's byte planes: element (i_0, .., i_n)
+    in word offset + sum of word_strides[d] * i_d over d != lane_dim +
+    (i_lane_dim / lanes) * vector_stride, lane i_lane_dim % lanes; with lane_dim =
+    -1 in every lane. The rest of the words are zeros.
+
+    With `chunk_words`, `placement` lists the byte planes of that many words after
+    those of the words before, instead of copies.
+
+    - (C1) the format can hold the element type.
+    - (C2) `layout` has a stride for each dimension, and lane_dim is one or -1.
+    - (C3) without `layout`, the buffer has as many elements as the array.
+  }];
   let arguments = (ins StrAttr:$name, DenseI64ArrayAttr:$shape,
-                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+                       OptionalAttr<DenseI64ArrayAttr>:$placement,
+                       OptionalAttr<TypeAttr>:$element,
+                       OptionalAttr<DenseI64ArrayAttr>:$layout,
+                       DefaultValuedAttr<I64Attr, "0">:$chunk_words);
   let results = (outs LPU_BufferType:$result);
   let assemblyFormat = "$name `shape` $shape attr-dict `:` type($result)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::llvm::StringRef":$name,
+                                 "::llvm::ArrayRef<int64_t>":$shape,
+                                 CArg<"::mlir::Type", "{}">:$element,
+                                 CArg<"::llvm::ArrayRef<int64_t>", "{}">:$layout)>];
+  let hasVerifier = 1;
 }
 
 def LPU_IntegerInputOp : LPU_KernelOp<"integer_input"> {
@@ -181,10 +208,23 @@ def LPU_DeriveOp : LPU_KernelOp<"derive"> {
 
 def LPU_StoreOutputOp : LPU_KernelOp<"store_output"> {
   let summary = "an output of the entry, read by the host after the last cycle";
+  let description = [{
+    The host's array has `shape` and elements of `element`, f32 unless given.
+    `element`, `layout` and `chunk_words` as lpu.load_input has them; with lane_dim
+    = -1 lane 0 is read. Only words and lanes of elements have to be written.
+  }];
   let arguments = (ins LPU_BufferType:$source, StrAttr:$name,
-                       DenseI64ArrayAttr:$shape);
+                       DenseI64ArrayAttr:$shape,
+                       OptionalAttr<TypeAttr>:$element,
+                       OptionalAttr<DenseI64ArrayAttr>:$layout,
+                       DefaultValuedAttr<I64Attr, "0">:$chunk_words);
   let assemblyFormat =
       "$source `as` $name `shape` $shape attr-dict `:` type($source)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$source, "::llvm::StringRef":$name,
+                                 "::llvm::ArrayRef<int64_t>":$shape,
+                                 CArg<"::mlir::Type", "{}">:$element,
+                                 CArg<"::llvm::ArrayRef<int64_t>", "{}">:$layout)>];
+  let hasVerifier = 1;
 }
 
 def LPU_ConstantRowsOp : LPU_KernelOp<"constant_rows", [Pure]> {

@@ -67,7 +67,7 @@ struct Program {
   const EntryProgram *findEntry(std::string_view name) const;
 };
 
-inline constexpr uint32_t kBinaryMajor = 1, kBinaryMinor = 1;
+inline constexpr uint32_t kBinaryMajor = 1, kBinaryMinor = 2;
 
 /// Encodes one queue (gaps become Nops). Errors: overlapping issues, a field
 /// out of range, an instruction of another unit.

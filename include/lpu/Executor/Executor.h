@@ -9,6 +9,7 @@
 #define LPU_EXECUTOR_EXECUTOR_H
 
 #include "lpu/Binary/Program.h"
+#include "lpu/Support/Elements.h"
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,7 +18,8 @@
 
 namespace lpu {
 
-/// A tensor of the host: C order, little-endian.
+/// A tensor of the host: C order, little-endian. `type` of an input may be hostType of
+/// what the entry expects.
 struct HostTensor {
   ElementType type = F32;
   std::vector<int64_t> shape;
@@ -25,14 +27,6 @@ struct HostTensor {
 
   int64_t numElements() const;
 };
-
-/// Bytes of one element on the host.
-unsigned elementBytes(ElementType type);
-/// "f32", "i64" ...
-std::string_view elementTypeName(ElementType type);
-/// NumPy's type string, "<f4" for F32; empty for BF16, which NumPy lacks.
-std::string_view numpyTypeString(ElementType type);
-std::optional<ElementType> parseNumpyType(std::string_view text);
 
 using HostTensors = std::map<std::string, HostTensor, std::less<>>;
 

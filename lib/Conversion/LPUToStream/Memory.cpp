@@ -1,10 +1,11 @@
 //===- Memory.cpp - The SRAM words of an entry ----------------------------===//
 
 #include "ISA/IR/ISADialect.h"
+#include "LPU/IR/LPUElements.h"
 #include "Lowering.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "lpu/Conversion/Passes.h"
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <map>
 #include <set>
@@ -35,17 +36,15 @@ public:
 
   LogicalResult run() {
     for (auto store : entry.getOps<StoreOutputOp>()) {
-      outputs.insert(store.getSource());
+      outputs[store.getSource()] = store.getChunkWords();
     }
     for (Operation &op : entry.getBody().front()) {
       LogicalResult result = success();
       if (auto input = dyn_cast<LoadInputOp>(op)) {
-        emitRegions(op, input.getResult(), "input", input.getName());
-        result = emitBinding(op, input.getResult(), "input", input.getName(),
-                             input.getShape());
+        emitRegions(op, input.getResult(), "input", input.getName(), input.getChunkWords());
+        result = emitBinding(input, input.getResult(), "input");
       } else if (auto store = dyn_cast<StoreOutputOp>(op)) {
-        result = emitBinding(op, store.getSource(), "output", store.getName(),
-                             store.getShape());
+        result = emitBinding(store, store.getSource(), "output");
       } else if (isa<MapOp, mlir::lpu::NestOp, mlir::lpu::AssembleOp>(op)) {
         for (Value value : op.getResults()) {
           emitComputed(op, value);
@@ -90,23 +89,29 @@ private:
     return op.getName().stripDialect().str();
   }
 
-  void emitRegions(Operation &op, Value buffer, StringRef kind, StringRef label) {
-    auto type = cast<BufferType>(buffer.getType());
+  int64_t getWords(BufferType type) const { return type.getRows() * getVectors(type); }
+
+  /// With `chunkWords`, placements are those of one part of the buffer after the other.
+  void emitRegions(Operation &op, Value buffer, StringRef kind, StringRef label,
+                   int64_t chunkWords) {
+    int64_t words = getWords(cast<BufferType>(buffer.getType()));
     for (const Placement &copy : getPlacements(buffer)) {
+      int64_t count = chunkWords ? std::min(chunkWords, words) : words;
       for (const auto &byte : copy) {
-        lpuisa::RegionOp::create(builder, op.getLoc(), entry.getSymName(), kind,
-                                 getLabel(op, label), byte.slice, byte.bank,
-                                 byte.first, type.getRows() * getVectors(type));
+        if (count > 0) {
+          lpuisa::RegionOp::create(builder, op.getLoc(), entry.getSymName(), kind,
+                                   getLabel(op, label), byte.slice, byte.bank, byte.first, count);
+        }
       }
+      words -= chunkWords;
     }
   }
 
   void emitComputed(Operation &op, Value buffer) {
-    if (outputs.contains(buffer)) {
-      return emitRegions(op, buffer, "output", "");
+    if (auto output = outputs.find(buffer); output != outputs.end()) {
+      return emitRegions(op, buffer, "output", "", output->second);
     }
-    auto type = cast<BufferType>(buffer.getType());
-    int64_t count = type.getRows() * getVectors(type);
+    int64_t count = getWords(cast<BufferType>(buffer.getType()));
     for (const Placement &copy : getPlacements(buffer)) {
       for (const auto &byte : copy) {
         scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + count});
@@ -143,22 +148,36 @@ private:
     }
   }
 
-  LogicalResult emitBinding(Operation &op, Value buffer, StringRef direction,
-                            StringRef name, ArrayRef<int64_t> shape) {
+  /// Of lpu.load_input or lpu.store_output.
+  template <typename Op>
+  LogicalResult emitBinding(Op op, Value buffer, StringRef direction) {
     auto type = cast<BufferType>(buffer.getType());
     SmallVector<Placement> copies = getPlacements(buffer);
-    if (copies.size() != 1 || mlir::lpu::getNumLimbs(type.getFormat()) != 0) {
-      return op.emitOpError("expected one floating-point copy, got ") << type;
+    std::optional<ElementType> stored = mlir::lpu::toElementType(type.getFormat());
+    int64_t chunk = op.getChunkWords(), words = getWords(type);
+    size_t expected = chunk ? size_t(llvm::divideCeil(words, chunk)) : 1;
+    if (copies.size() != expected || !stored) {
+      return op.emitOpError("expected one copy of f32, f16, bf16, i32, i8x1 or u8, got ") << type;
     }
     SmallVector<int64_t> planes;
-    for (const auto &byte : copies.front()) {
-      planes.append({byte.slice, byte.bank, byte.first});
+    for (const Placement &copy : copies) {
+      for (const auto &byte : copy) {
+        planes.append({byte.slice, byte.bank, byte.first});
+      }
     }
-    StringRef stored = stringifyFormat(type.getFormat());
-    lpuisa::BindingOp::create(builder, op.getLoc(), entry.getSymName(), direction,
-                              name, "f32", stored, shape, type.getRows(),
-                              type.getColumns(), getVectors(type), getVectors(type),
-                              planes, getRuns(type));
+    DenseI64ArrayAttr layout;
+    if (std::optional<ArrayRef<int64_t>> given = op.getLayout()) {
+      SmallVector<int64_t> values(*given);
+      values.insert(values.begin() + 3, words);
+      layout = builder.getDenseI64ArrayAttr(values);
+    }
+    std::optional<ElementType> element =
+        op.getElement() ? mlir::lpu::toElementType(*op.getElement()) : ElementType::F32;
+    auto name = [](ElementType t) { return StringRef(elementTypeName(t)); };
+    lpuisa::BindingOp::create(builder, op.getLoc(), entry.getSymName(), direction, op.getName(),
+                              name(*element), name(*stored), op.getShape(), type.getRows(),
+                              type.getColumns(), getVectors(type), getVectors(type), planes,
+                              getRuns(type), layout, chunk);
     return success();
   }
 
@@ -269,7 +288,7 @@ private:
 
   void emitDerived(mlir::lpu::DeriveOp op) {
     auto type = op.getResult().getType();
-    emitRegions(*op, op.getResult(), "derived", op.getLabel());
+    emitRegions(*op, op.getResult(), "derived", op.getLabel(), 0);
     for (const Placement &copy : getPlacements(op.getResult())) {
       SmallVector<int64_t> planes;
       for (const auto &byte : copy) {
@@ -358,7 +377,7 @@ private:
   func::FuncOp entry;
   const Target &target;
   OpBuilder builder;
-  llvm::DenseSet<Value> outputs;
+  llvm::DenseMap<Value, int64_t> outputs; ///< and words of a chunk, or 0
   std::set<std::tuple<int64_t, int64_t, int64_t>> written; ///< words of the image
   /// First and past the last word of what the entry computes, by slice and bank.
   std::map<std::pair<int64_t, int64_t>, std::vector<std::pair<int64_t, int64_t>>> scratch;

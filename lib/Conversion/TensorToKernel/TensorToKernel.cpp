@@ -135,7 +135,7 @@ LogicalResult EntryConverter::loadInputs(ImplicitLocOpBuilder &b, Block &old) {
              << name << "': is a tensor of heads; no kernel moves lanes yet";
     }
     values[argument] = LoadInputOp::create(b, buffer(getExtent(type), Format::F32, layout.width),
-                                           name, type.getShape(), DenseI64ArrayAttr());
+                                           name, type.getShape());
   }
   return success();
 }

@@ -117,7 +117,7 @@ TEST_F(BinaryTest, damageIsNamed) {
   EXPECT_EQ(message("ONNX" + good), file + ": not an LPU binary");
   std::string other = good;
   other[8] = 9;
-  EXPECT_EQ(message(other), file + ": expected format version 1.0 to 1.1, got 9.1");
+  EXPECT_EQ(message(other), file + ": expected format version 1.0 to 1.2, got 9.2");
   other = good;
   other[30] ^= 1;
   EXPECT_EQ(message(other), file + ": damaged binary: wrong checksum of the header");
