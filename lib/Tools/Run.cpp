@@ -62,10 +62,6 @@ absl::StatusOr<HostTensor> readTensorFile(const std::string &path) {
 }
 
 absl::Status writeTensorFile(const HostTensor &tensor, const std::string &path) {
-  if (numpyTypeString(tensor.type).empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": NumPy has no type ", toAbsl(elementTypeName(tensor.type))));
-  }
   return writeNpy({std::string(numpyTypeString(tensor.type)), tensor.shape, tensor.bytes},
                   path);
 }

@@ -22,13 +22,40 @@ VerificationError = _native.VerificationError
 Statistics = _native.Statistics
 
 
+# Types that ml_dtypes has and NumPy lacks.
+_ML_DTYPES = {"bf16": "bfloat16", "f8e4m3fn": "float8_e4m3fn", "f8e4m3fnuz": "float8_e4m3fnuz",
+              "f8e5m2": "float8_e5m2", "f8e5m2fnuz": "float8_e5m2fnuz", "f8e8m0": "float8_e8m0fnu",
+              "f4e2m1": "float4_e2m1fn", "i4": "int4", "u4": "uint4", "i2": "int2", "u2": "uint2"}
+
+
+def _to_dtype(info) -> np.dtype:
+    """The raw bits' type where ml_dtypes is not installed, or too old."""
+    name = _ML_DTYPES.get(info.type)
+    if name:
+        try:
+            import ml_dtypes
+
+            return np.dtype(getattr(ml_dtypes, name))
+        except (ImportError, AttributeError):
+            pass
+    return np.dtype(info.dtype)
+
+
+def _raw(dtype: np.dtype) -> np.dtype:
+    """What the executor takes for arrays of `dtype`: of types that NumPy lacks, unsigned integers of the same bits."""
+    return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
+
+
 def _type_text(array) -> str:
     return f"{array.dtype}[{','.join(map(str, array.shape))}]"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that the host gives or gets; integer inputs may have bounds."""
+    """A tensor that the host gives or gets; integer inputs may have bounds.
+
+    What NumPy lacks (bfloat16, float8, int4 ...) has a type of ml_dtypes.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -56,13 +83,15 @@ class Entry:
 
 def _to_array(tensor: Tensor, value) -> np.ndarray:
     array = value if isinstance(value, np.ndarray) else np.asarray(value, tensor.dtype)
-    if array.dtype.newbyteorder("=") != tensor.dtype or array.shape != tensor.shape:
+    raw = _raw(tensor.dtype)
+    if array.dtype.newbyteorder("=") not in (tensor.dtype, raw) or array.shape != tensor.shape:
         raise ValueError(f"input {tensor.name!r}: expected {_type_text(tensor)}, got {_type_text(array)}")
-    return np.ascontiguousarray(array, tensor.dtype).reshape(tensor.shape)  # scalars too
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return native.view(raw).reshape(tensor.shape)  # scalars too
 
 
 def _tensors(infos) -> dict[str, Tensor]:
-    return {info.name: Tensor(info.name, tuple(info.shape), np.dtype(info.dtype), info.min, info.max) for info in infos}
+    return {info.name: Tensor(info.name, tuple(info.shape), _to_dtype(info), info.min, info.max) for info in infos}
 
 
 class Program:
@@ -105,7 +134,8 @@ class RuntimeSession:
         """Runs an entry; every tensor and integer input by name, nothing else.
 
         The interpreter's lock is free meanwhile; runs of one session follow one
-        another. Arrays must have the input's type and shape, lists become it.
+        another. Arrays must have the input's type and shape, lists become it. Instead of a type that NumPy
+        lacks they may have unsigned integers of the same bits.
         Errors: ValueError for the inputs, with name, expected and given shape;
         HazardError with the executor's message.
         """
@@ -114,7 +144,7 @@ class RuntimeSession:
         arrays = {name: _to_array(declared[name], value) if name in declared else np.asarray(value)
                   for name, value in (inputs or {}).items()}
         outputs, self.statistics = self._native.run(entry, arrays)
-        return outputs
+        return {name: array.view(known.outputs[name].dtype) for name, array in outputs.items()}
 
     def reset(self) -> None:
         """Zeroes the state, as at load."""

@@ -49,15 +49,16 @@ struct VerificationError : std::runtime_error {
 
 /// A tensor or an integer input of an entry, as the host sees it.
 struct TensorInfo {
-  std::string name, dtype; ///< NumPy's type string
+  std::string name;
+  std::string type;  ///< of elements, "bf16"
+  std::string dtype; ///< NumPy's type string, of what it lacks that of the raw bits
   std::vector<int64_t> shape;
   std::optional<int64_t> min, max; ///< of integer inputs with bounds
 };
 
 template <typename Info> TensorInfo getInfo(const Info &info) {
-  std::string type(numpyTypeString(info.type()));
-  return {info.name(), type.empty() ? std::string(elementTypeName(info.type())) : type,
-          {info.shape().begin(), info.shape().end()}, {}, {}};
+  return {info.name(), std::string(elementTypeName(info.type())),
+          std::string(numpyTypeString(info.type())), {info.shape().begin(), info.shape().end()}, {}, {}};
 }
 
 std::vector<TensorInfo> getInfos(const auto &bindings) {
@@ -99,23 +100,20 @@ HostTensor toHost(const std::string &name, nb::handle array) {
 }
 
 nb::dlpack::dtype getArrayType(ElementType type) {
-  auto code = type == F32 || type == F16 ? nb::dlpack::dtype_code::Float
-              : type == U8               ? nb::dlpack::dtype_code::UInt
-              : type == BOOL             ? nb::dlpack::dtype_code::Bool
-                                         : nb::dlpack::dtype_code::Int;
+  bool isUnsigned = type == U8 || type == U16 || type == U32 || type == U64;
+  auto code = isFloatType(type) ? nb::dlpack::dtype_code::Float
+              : isUnsigned      ? nb::dlpack::dtype_code::UInt
+              : type == BOOL    ? nb::dlpack::dtype_code::Bool
+                                : nb::dlpack::dtype_code::Int;
   return {uint8_t(code), uint8_t(elementBytes(type) * 8), 1};
 }
 
-nb::object toArray(const std::string &name, HostTensor tensor) {
-  if (numpyTypeString(tensor.type).empty()) {
-    throw nb::value_error(("output '" + name + "': NumPy has no type " +
-                          std::string(elementTypeName(tensor.type))).c_str());
-  }
+nb::object toArray(HostTensor tensor) {
   auto *owned = new HostTensor(std::move(tensor));
   nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<HostTensor *>(p); });
   std::vector<size_t> shape(owned->shape.begin(), owned->shape.end());
   return nb::ndarray<nb::numpy>(owned->bytes.data(), shape.size(), shape.data(), owner,
-                                nullptr, getArrayType(owned->type))
+                                nullptr, getArrayType(hostType(owned->type)))
       .cast();
 }
 
@@ -154,7 +152,7 @@ public:
     }
     nb::dict outputs;
     for (auto &[name, tensor] : result->outputs) {
-      outputs[nb::str(name.c_str(), name.size())] = toArray(name, std::move(tensor));
+      outputs[nb::str(name.c_str(), name.size())] = toArray(std::move(tensor));
     }
     Statistics statistics{std::move(result->statistics), {}, 0};
     statistics.saturations = {result->saturations.begin(), result->saturations.end()};
@@ -225,6 +223,7 @@ NB_MODULE(_native, m) {
 
   nb::class_<TensorInfo>(m, "TensorInfo")
       .def_ro("name", &TensorInfo::name)
+      .def_ro("type", &TensorInfo::type)
       .def_ro("dtype", &TensorInfo::dtype)
       .def_ro("shape", &TensorInfo::shape)
       .def_ro("min", &TensorInfo::min)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import lpu
+import ml_dtypes
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -114,6 +115,56 @@ def test_integer_inputs_and_their_bounds(tmp_path):
     assert y.dtype == np.int16 and (y == 700 + np.arange(32)).all()
     with pytest.raises(ValueError, match=r"input 'at': expected values from 0 to 7, got 8 at element 0"):
         session.run("main", {"at": np.array([8])})
+
+
+# y is x again: it lies in the same words.
+ECHO = """target tiny
+entry main
+  region input mem.w0 bank 0 words 0..0 "x"
+  region input mem.w1 bank 0 words 0..0 "x"
+  region input mem.w2 bank 0 words 0..0 "x"
+  region input mem.w3 bank 0 words 0..0 "x"
+  tensor input x {type} as {stored} shape {shape} layout lanes -1 vector 0 offset 0 words 1{strides} planes {planes}
+  tensor output y {type} as {stored} shape {shape} layout lanes -1 vector 0 offset 0 words 1{strides} planes {planes}
+"""
+
+
+def echo(folder, kind, shape="scalar", strides=""):
+    stored = "f32" if kind[0] == "f" or kind == "bf16" else "i32"
+    planes = " ".join(f"mem.w{i}:0:0" for i in range(4))
+    return assemble(folder, ECHO.format(type=kind, stored=stored, shape=shape, strides=strides, planes=planes))
+
+
+@pytest.mark.parametrize("kind,dtype,value", [
+    ("f64", np.float64, -2.5), ("f16", np.float16, -2.5), ("bf16", ml_dtypes.bfloat16, -2.5),
+    ("f8e4m3fn", ml_dtypes.float8_e4m3fn, -2.5), ("f8e4m3fnuz", ml_dtypes.float8_e4m3fnuz, -2.5),
+    ("f8e5m2", ml_dtypes.float8_e5m2, -2.5), ("f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz, -2.5),
+    ("f8e8m0", ml_dtypes.float8_e8m0fnu, 0.25), ("f4e2m1", ml_dtypes.float4_e2m1fn, -1.5),
+    ("i4", ml_dtypes.int4, -8), ("u4", ml_dtypes.uint4, 15), ("i2", ml_dtypes.int2, -2), ("u2", ml_dtypes.uint2, 3),
+    ("i8", np.int8, -128), ("u8", np.uint8, 255), ("i16", np.int16, -300), ("u16", np.uint16, 65535),
+    ("i32", np.int32, -300), ("u32", np.uint32, 2**32 - 1), ("i64", np.int64, -300), ("u64", np.uint64, 2**32 - 1),
+    ("bool", np.bool_, True),
+])
+def test_element_types_scalars_and_raw_bits(tmp_path, kind, dtype, value):
+    program = echo(tmp_path, kind)
+    program.verify()
+    x = np.array(value, dtype)
+    assert program.entries["main"].inputs["x"].dtype == x.dtype
+    session = program.session()
+    for given in (x, x.view(f"u{x.dtype.itemsize}") if x.dtype.isbuiltin == 2 else x):
+        y = session.run("main", {"x": given})["y"]
+        assert (y.dtype, y.shape, y.tobytes()) == (x.dtype, (), x.tobytes())
+
+
+def test_tensors_without_elements(tmp_path):
+    y = echo(tmp_path, "bf16", "3x0", " strides 1x1").session().run("main", {"x": np.zeros((3, 0), "u2")})["y"]
+    assert (y.dtype, y.shape) == (ml_dtypes.bfloat16, (3, 0))
+
+
+def test_values_out_of_range(tmp_path):
+    session = echo(tmp_path, "i64").session()
+    with pytest.raises(ValueError, match="input 'x': element 0, 5000000000, does not fit i32"):
+        session.run("main", {"x": 5_000_000_000})
 
 
 def test_a_hazard_carries_the_judge_s_message(tmp_path):
