@@ -46,6 +46,9 @@ cl::list<std::string>
                cl::cat(category));
 cl::list<std::string> dimTexts("dim", cl::desc("a dimension of every entry that does not bind it"),
                                cl::value_desc("NAME=SIZE"), cl::cat(category));
+cl::list<std::string> inputValueTexts("input-value",
+                                      cl::desc("an input that is fixed to a value"),
+                                      cl::value_desc("NAME=FILE.npy"), cl::cat(category));
 cl::list<std::string> extraOutputs("output", cl::desc("a tensor of the model that becomes an output, too"),
                                    cl::value_desc("TENSOR"), cl::cat(category));
 cl::opt<std::string> compileTo("compile-to", cl::init("binary"),
@@ -440,6 +443,14 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   import.entries = std::move(*entries);
   import.outputs.assign(extraOutputs.begin(), extraOutputs.end());
   import.allowDynamic = checkOnly && import.entries.empty();
+  import.whyNot = lpu::whyNotConvertible;
+  for (const std::string &text : inputValueTexts) {
+    auto value = lpu::parseInputValue(text);
+    if (!value) {
+      return fail(llvm::toString(value.takeError()));
+    }
+    import.inputValues.push_back(std::move(*value));
+  }
 
   progress.stage("import " + inputFile.getValue());
   OwningOpRef<ModuleOp> module = lpu::importONNX(inputFile, import, context);

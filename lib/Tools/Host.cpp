@@ -24,6 +24,9 @@ cl::list<std::string> entryTexts("entry",
                                  cl::value_desc("NAME[:DIM=SIZE,...]"), cl::cat(category));
 cl::list<std::string> inputTexts("input", cl::desc("an input; those that are left out are zeros"),
                                  cl::value_desc("NAME=FILE.npy"), cl::cat(category));
+cl::list<std::string> inputValueTexts("input-value",
+                                      cl::desc("an input that is fixed to a value at import"),
+                                      cl::value_desc("NAME=FILE.npy"), cl::cat(category));
 cl::list<std::string> outputTexts("output", cl::desc("an output to write"),
                                   cl::value_desc("NAME=FILE.npy"), cl::cat(category));
 cl::opt<unsigned> repeat("repeat", cl::init(1), cl::desc("runs, for timing"), cl::cat(category));
@@ -53,6 +56,15 @@ OwningOpRef<ModuleOp> load(MLIRContext &context) {
       return {};
     }
     import.entries.push_back(std::move(*entry));
+  }
+  import.whyNot = lpu::whyNotConvertible;
+  for (const std::string &text : inputValueTexts) {
+    auto value = lpu::parseInputValue(text);
+    if (!value) {
+      fail(llvm::toString(value.takeError()));
+      return {};
+    }
+    import.inputValues.push_back(std::move(*value));
   }
   OwningOpRef<ModuleOp> module = lpu::importONNX(inputFile, import, context);
   PassManager manager(&context);

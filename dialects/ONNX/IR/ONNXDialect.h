@@ -18,6 +18,8 @@ namespace mlir::onnx {
 inline constexpr llvm::StringLiteral kNameAttr = "onnx.name";
 /// Largest value of an integer input: discardable attribute of an argument.
 inline constexpr llvm::StringLiteral kMaxAttr = "onnx.max";
+/// Of a node that folding could not resolve: why not.
+inline constexpr llvm::StringLiteral kReasonAttr = "onnx.reason";
 /// Folder that the files of weights are relative to: attribute of the module.
 inline constexpr llvm::StringLiteral kFolderAttr = "onnx.folder";
 /// Operator-set version by domain ("ai.onnx" for the default one): dictionary

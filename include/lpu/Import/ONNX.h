@@ -2,10 +2,13 @@
 #ifndef LPU_IMPORT_ONNX_H
 #define LPU_IMPORT_ONNX_H
 
+#include "ONNX/IR/ONNXDialect.h"
+#include "lpu/Support/Npy.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Error.h"
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +27,23 @@ struct EntrySpec {
 /// for example `decode:sequence_len=1,nonpad_kv_seqlen:max=256`.
 llvm::Expected<EntrySpec> parseEntry(llvm::StringRef text);
 
+/// Values of inputs by name.
+using InputValues = std::vector<std::pair<std::string, NpyArray>>;
+
+/// Parses `NAME=FILE.npy` and reads the file.
+llvm::Expected<std::pair<std::string, NpyArray>> parseInputValue(llvm::StringRef text);
+
 struct ImportOptions {
   /// One function each; none means one entry `main` that binds nothing.
   std::vector<EntrySpec> entries;
   /// Tensors of the model that become outputs of every entry, besides its own.
   std::vector<std::string> outputs;
+  /// Inputs of every entry that are fixed: they become initializers.
+  InputValues inputValues;
+  /// What is in the way of converting a node, empty where nothing is. Nodes that ONNX defines by a
+  /// function are replaced by its body where something is; control flow that depends on
+  /// the data is replaced by what both ways give. Without it such nodes stay.
+  std::function<std::string(mlir::onnx::NodeOp)> whyNot;
   /// Keeps dimensions of inputs that no entry binds, by name in the type,
   /// instead of an error.
   bool allowDynamic = false;
@@ -39,7 +54,7 @@ struct ImportOptions {
 /// Imports the model in the file `path` into the `onnx` dialect: one
 /// `func.func` for each entry, weights by reference, model-local functions
 /// inlined, types from ONNX's shape inference with the entry's dimensions
-/// bound. Errors are emitted as diagnostics and name the file and the node,
+/// bound, and all that is known then folded (docs/Importer.md). Errors are emitted as diagnostics and name the file and the node,
 /// tensor, dimension or entry.
 mlir::OwningOpRef<mlir::ModuleOp> importONNX(llvm::StringRef path,
                                              const ImportOptions &options,

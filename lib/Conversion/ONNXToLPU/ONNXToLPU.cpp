@@ -90,8 +90,10 @@ std::string whyNotRanked(NodeOp op) {
 namespace lpu {
 std::string whyNotConvertible(NodeOp op) {
   std::string reason;
-  findRule(op, reason);
-  return reason;
+  const Rule *rule = findRule(op, reason);
+  // The importer may know why it left a node that it takes apart otherwise.
+  auto known = op->getAttrOfType<StringAttr>(mlir::onnx::kReasonAttr);
+  return !rule && known ? known.str() : reason;
 }
 } // namespace lpu
 

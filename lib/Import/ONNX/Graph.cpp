@@ -18,10 +18,7 @@ GraphImporter::GraphImporter(const ::onnx::ModelProto &model,
                              bool hashWeights, ModuleOp module)
     : model(model), files(files), hashes(hashes), hashWeights(hashWeights),
       module(module), builder(module.getContext()) {
-  for (const auto &opset : model.opset_import()) {
-    opsets[opset.domain() == "ai.onnx" ? "" : opset.domain()] =
-        static_cast<int>(opset.version());
-  }
+  opsets = getOpsets(model.opset_import());
 }
 
 void GraphImporter::addTypes(const ::onnx::GraphProto &graph) {
@@ -230,8 +227,16 @@ llvm::Error GraphImporter::importNode(const ::onnx::NodeProto &node) {
     results.push_back(typeOf(output));
   }
   std::string domain = node.domain() == "ai.onnx" ? "" : node.domain();
-  int64_t since =
-      getSinceVersion(domain, node.op_type(), opsets.lookup(domain));
+  int opset = opsets.count(domain) ? opsets.at(domain) : 0;
+  Attribute reason;
+  for (const auto &property : node.metadata_props()) {
+    if (property.key() == kOpsetKey) {
+      opset = std::stoi(property.value());
+    } else if (property.key() == kReasonKey) {
+      reason = builder.getStringAttr(property.value());
+    }
+  }
+  int64_t since = getSinceVersion(domain, node.op_type(), opset);
   if (domain == kNonstandardDomain) {
     domain.clear();
   }
@@ -240,6 +245,9 @@ llvm::Error GraphImporter::importNode(const ::onnx::NodeProto &node) {
       builder.getStringAttr(domain), builder.getI64IntegerAttr(since),
       attrs.getDictionary(builder.getContext()),
       builder.getStrArrayAttr(outputs), inputs, graphs.size());
+  if (reason) {
+    op->setAttr(mlir::onnx::kReasonAttr, reason);
+  }
   for (auto [graph, region] : llvm::zip(graphs, op.getGraphs())) {
     if (llvm::Error error = importSubgraph(*graph, region)) {
       return fail("", std::move(error));
@@ -299,7 +307,8 @@ llvm::Error GraphImporter::importSubgraph(const ::onnx::GraphProto &graph,
   return llvm::Error::success();
 }
 
-llvm::Error GraphImporter::importEntry(const EntrySpec &entry) {
+llvm::Error GraphImporter::importEntry(const EntrySpec &entry,
+                                       ArrayRef<std::string> resultNames) {
   const ::onnx::GraphProto &graph = model.graph();
   addTypes(graph);
   scopes.assign(1, {});
@@ -339,8 +348,10 @@ llvm::Error GraphImporter::importEntry(const EntrySpec &entry) {
       builder.getFunctionType(block->getArgumentTypes(), TypeRange(outputs)));
   func.setAllArgAttrs(argAttrs);
   for (auto [index, output] : llvm::enumerate(graph.output())) {
-    func.setResultAttr(index, mlir::onnx::kNameAttr,
-                       builder.getStringAttr(output.name()));
+    func.setResultAttr(
+        index, mlir::onnx::kNameAttr,
+        builder.getStringAttr(resultNames.empty() ? output.name()
+                                                  : resultNames[index]));
   }
   return llvm::Error::success();
 }

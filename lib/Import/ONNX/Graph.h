@@ -2,6 +2,7 @@
 #ifndef LPU_LIB_IMPORT_ONNX_GRAPH_H
 #define LPU_LIB_IMPORT_ONNX_GRAPH_H
 
+#include "Library.h"
 #include "ONNX/IR/WeightFiles.h"
 #include "lpu/Import/ONNX.h"
 #include "onnx/onnx_pb.h"
@@ -19,8 +20,10 @@ public:
                 llvm::StringMap<std::string> &hashes, bool hashWeights,
                 mlir::ModuleOp module);
 
-  /// Errors name the node or the tensor.
-  llvm::Error importEntry(const EntrySpec &entry);
+  /// `resultNames`, where given, are the names of the graph's outputs: the tensors may have
+  /// others. Errors name the node or the tensor.
+  llvm::Error importEntry(const EntrySpec &entry,
+                          llvm::ArrayRef<std::string> resultNames = {});
 
 private:
   using Scope = llvm::StringMap<mlir::Value>;
@@ -46,7 +49,7 @@ private:
   bool hashWeights;
   mlir::ModuleOp module;
   mlir::OpBuilder builder;
-  llvm::StringMap<int> opsets;
+  Opsets opsets;
   llvm::StringMap<mlir::Type> types;
   std::vector<Scope> scopes;
 };

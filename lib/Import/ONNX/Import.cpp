@@ -1,6 +1,8 @@
 //===- Import.cpp - From a file to a module -------------------------------===//
 
+#include "Fold.h"
 #include "Graph.h"
+#include "InputValues.h"
 #include "Library.h"
 #include "Weights.h"
 
@@ -69,7 +71,7 @@ llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
   return model;
 }
 
-using BoundDims = llvm::StringMap<int64_t>;
+using import::BoundDims;
 
 template <typename Infos> void bindDims(Infos &infos, const BoundDims &dims) {
   for (::onnx::ValueInfoProto &info : infos) {
@@ -160,22 +162,6 @@ llvm::Error checkBound(const ::onnx::GraphProto &graph,
                            ":DIMENSION=SIZE,...");
 }
 
-/// Makes `tensors`, whose types are known by now, outputs as well.
-llvm::Error addOutputs(::onnx::GraphProto &graph, const std::vector<std::string> &tensors) {
-  for (const std::string &name : tensors) {
-    auto hasName = [&](const ::onnx::ValueInfoProto &info) { return info.name() == name; };
-    if (llvm::any_of(graph.output(), hasName)) {
-      continue;
-    }
-    auto info = llvm::find_if(graph.value_info(), hasName);
-    if (info == graph.value_info().end()) {
-      return createStringError("output '" + name + "': no node of the model gives this tensor");
-    }
-    *graph.add_output() = *info;
-  }
-  return llvm::Error::success();
-}
-
 NamedAttrList getModuleAttrs(const ModelProto &model, StringRef folder,
                              Builder &builder) {
   NamedAttrList opsets;
@@ -213,22 +199,26 @@ llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
   for (auto &[name, size] : entry.dims) {
     dims[name] = size;
   }
+  if (llvm::Error error = import::setInputValues(*bound.mutable_graph(),
+                                                 shared.options.inputValues, dims)) {
+    return createStringError("entry '" + entry.name +
+                             "': " + llvm::toString(std::move(error)));
+  }
   bindDims(*bound.mutable_graph(), dims);
   if (!shared.options.allowDynamic) {
     if (llvm::Error error = checkBound(bound.graph(), entry)) {
       return error;
     }
   }
-  if (llvm::Error error = import::inferShapes(bound)) {
+  auto resultNames =
+      import::fold(bound, shared.options, shared.files, *module.getContext());
+  if (!resultNames) {
     return createStringError("entry '" + entry.name +
-                             "': " + llvm::toString(std::move(error)));
-  }
-  if (llvm::Error error = addOutputs(*bound.mutable_graph(), shared.options.outputs)) {
-    return error;
+                             "': " + llvm::toString(resultNames.takeError()));
   }
   import::GraphImporter importer(bound, shared.files, shared.hashes,
                                  shared.options.hashWeights, module);
-  return importer.importEntry(entry);
+  return importer.importEntry(entry, *resultNames);
 }
 
 llvm::Error importAll(StringRef path, const ImportOptions &options,

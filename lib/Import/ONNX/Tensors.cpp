@@ -140,8 +140,7 @@ static void appendRaw(const Values &values, size_t bytes, std::string &raw) {
   }
 }
 
-/// The content in raw layout, from whichever field of the message holds it.
-static std::string getRaw(const TensorProto &tensor, unsigned elementBits) {
+std::string getRaw(const TensorProto &tensor, unsigned elementBits) {
   if (tensor.has_raw_data()) {
     return tensor.raw_data();
   }

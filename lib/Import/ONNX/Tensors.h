@@ -20,6 +20,9 @@ mlir::Type getType(const ::onnx::TypeProto &type, mlir::MLIRContext *context);
 llvm::Expected<mlir::RankedTensorType>
 getTensorType(const ::onnx::TensorProto &tensor, mlir::MLIRContext *context);
 
+/// The content of a tensor that lies in the message in raw layout, whichever field holds it.
+std::string getRaw(const ::onnx::TensorProto &tensor, unsigned elementBits);
+
 /// Dense values of a tensor that lies in the message, or, when `external` is
 /// given, of these bytes in raw layout.
 llvm::Expected<mlir::ElementsAttr>

@@ -18,6 +18,8 @@ void lpu::registerImportONNX() {
       "allow-dynamic", llvm::cl::desc("Keep dimensions that no entry binds"));
   static llvm::cl::opt<bool> hashWeights(
       "hash-weights", llvm::cl::desc("Compute the content hash of weights"));
+  static llvm::cl::list<std::string> inputValues(
+      "input-value", llvm::cl::desc("Input that is fixed: NAME=FILE.npy"));
   static TranslateToMLIRRegistration registration(
       "import-onnx", "Import an ONNX model into the onnx dialect",
       [](llvm::SourceMgr &source,
@@ -33,6 +35,15 @@ void lpu::registerImportONNX() {
             return {};
           }
           options.entries.push_back(*entry);
+        }
+        for (const std::string &text : inputValues) {
+          auto value = parseInputValue(text);
+          if (!value) {
+            emitError(UnknownLoc::get(context))
+                << llvm::toString(value.takeError());
+            return {};
+          }
+          options.inputValues.push_back(std::move(*value));
         }
         // The importer maps the file itself: weights refer to it by name.
         StringRef path = source.getMemoryBuffer(source.getMainFileID())

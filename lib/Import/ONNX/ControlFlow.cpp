@@ -1,0 +1,433 @@
+//===- ControlFlow.cpp - If, Loop and Scan at import ----------------------===//
+
+#include "Folder.h"
+
+using namespace llvm;
+using ::onnx::TensorProto;
+
+namespace lpu::import {
+namespace {
+
+/// What a loop may unroll into.
+constexpr size_t kMaxUnrolledNodes = 1 << 16;
+constexpr int64_t kMaxIterations = 1 << 16;
+
+const ::onnx::GraphProto *getGraph(const ::onnx::NodeProto &node, StringRef name) {
+  for (const auto &attr : node.attribute()) {
+    if (attr.name() == name && attr.has_g()) {
+      return &attr.g();
+    }
+  }
+  return nullptr;
+}
+
+std::vector<int64_t> getInts(const ::onnx::NodeProto &node, StringRef name, size_t size) {
+  for (const auto &attr : node.attribute()) {
+    if (attr.name() == name) {
+      return {attr.ints().begin(), attr.ints().end()};
+    }
+  }
+  return std::vector<int64_t>(size, 0);
+}
+
+} // namespace
+
+Expected<std::vector<Known>> Folder::visitBody(const ::onnx::GraphProto &graph, Scope &scope,
+                                               const std::string &prefix, ArrayRef<Known> inputs,
+                                               ArrayRef<std::string> outputs) {
+  Scope inner;
+  inner.outer = &scope;
+  inner.opsets = scope.opsets;
+  inner.prefix = prefix;
+  for (int i = 0; i < graph.input_size() && i < static_cast<int>(inputs.size()); ++i) {
+    inner.values[graph.input(i).name()] = inputs[i];
+  }
+  for (const TensorProto &tensor : graph.initializer()) {
+    std::string name = makeName(prefix + tensor.name());
+    constants.push_back(tensor);
+    constants.back().set_name(name);
+    constantsByName[name] = &constants.back();
+    addInitializer(constants.back(), scope);
+    scope.values.erase(name);
+    inner.values[tensor.name()] = Known::tensor(name);
+  }
+  for (int i = 0; i < graph.output_size() && i < static_cast<int>(outputs.size()); ++i) {
+    inner.given.try_emplace(graph.output(i).name(), outputs[i]);
+  }
+  if (Error error = visitAll(graph, inner)) {
+    return error;
+  }
+  std::vector<Known> results;
+  for (const auto &output : graph.output()) {
+    results.push_back(lookup(output.name(), inner));
+  }
+  return results;
+}
+
+Expected<std::optional<Known>> Folder::select(const std::string &condition, const Known &yes,
+                                              const Known &no, const std::string &name) {
+  if (yes.kind != no.kind) {
+    return std::nullopt;
+  }
+  if (yes.kind == Known::Absent) {
+    return Known();
+  }
+  if (yes.kind == Known::Sequence) {
+    std::vector<Known> items;
+    for (size_t i = 0; i < yes.items.size() && i < no.items.size(); ++i) {
+      auto item = select(condition, yes.items[i], no.items[i], name);
+      if (!item || !*item) {
+        return item;
+      }
+      items.push_back(std::move(**item));
+    }
+    return yes.items.size() == no.items.size() ? std::optional(Known::sequence(std::move(items)))
+                                               : std::nullopt;
+  }
+  if (yes.name == no.name) {
+    return yes;
+  }
+  auto shape = getShape(yes.name);
+  if (!shape || shape != getShape(no.name) ||
+      getElementType(yes.name) != getElementType(no.name)) {
+    return std::nullopt;
+  }
+  auto chosen = make("Where", {condition, yes.name, no.name}, name);
+  if (!chosen) {
+    return chosen.takeError();
+  }
+  return std::optional(*chosen);
+}
+
+/// A condition of one element as one of rank 0, so that it changes no shape.
+Expected<Known> Folder::makeCondition(const Known &condition) {
+  auto shape = getShape(condition.name);
+  if (shape && shape->empty()) {
+    return condition;
+  }
+  return make("Squeeze", {condition.name}, condition.name + "/scalar");
+}
+
+Expected<Known> Folder::stack(ArrayRef<Known> items, int64_t axis, const std::string &name) {
+  std::string axes = makeInts({axis}, /*isScalar=*/false).name;
+  std::vector<std::string> pieces;
+  for (const Known &item : items) {
+    auto piece = make("Unsqueeze", {item.name, axes}, name);
+    if (!piece) {
+      return piece;
+    }
+    pieces.push_back(piece->name);
+  }
+  return pieces.size() == 1 ? Known::tensor(pieces.front())
+                            : make("Concat", pieces, name, {{"axis", axis}});
+}
+
+/// A tensor without elements of the type of `item`, stacked along `axis`.
+std::optional<Known> Folder::makeEmptyStack(const Known &item, int64_t axis,
+                                            const std::string &name) {
+  auto shape = item.kind == Known::Tensor ? getShape(item.name) : std::nullopt;
+  if (!shape) {
+    return std::nullopt;
+  }
+  axis += axis < 0 ? static_cast<int64_t>(shape->size()) + 1 : 0;
+  shape->insert(shape->begin() + axis, 0);
+  TensorProto tensor;
+  tensor.set_data_type(getElementType(item.name));
+  for (int64_t dim : *shape) {
+    tensor.add_dims(dim);
+  }
+  auto numbers = decode(tensor);
+  if (!numbers) {
+    return std::nullopt;
+  }
+  std::string fresh = makeName(name);
+  setConstant(std::move(*numbers), fresh);
+  return Known::tensor(fresh);
+}
+
+Folder::Handled Folder::keep(const Twine &why, Mark mark) {
+  rollBack(mark);
+  reason = why.str();
+  return false;
+}
+
+Folder::Handled Folder::visitIf(const Node &node, Scope &scope) {
+  const ::onnx::GraphProto *branches[] = {getGraph(node, "else_branch"),
+                                          getGraph(node, "then_branch")};
+  Known condition = node.input_size() == 1 ? lookup(node.input(0), scope) : Known();
+  if (!branches[0] || !branches[1] || condition.kind != Known::Tensor) {
+    return false;
+  }
+  std::string name = describe(node, scope);
+  auto prefix = [&](bool isThen) { return name + (isThen ? "/then/" : "/else/"); };
+  if (auto value = getScalar(condition)) {
+    std::vector<std::string> names;
+    for (const std::string &output : node.output()) {
+      names.push_back(nameOutput(output, scope));
+    }
+    auto results = visitBody(*branches[*value != 0], scope, prefix(*value != 0), {}, names);
+    if (!results) {
+      return results.takeError();
+    }
+    define(node, *results, scope);
+    return true;
+  }
+  if (!options.whyNot) {
+    return false;
+  }
+  Mark start = mark();
+  auto scalar = makeCondition(condition);
+  auto yes = visitBody(*branches[1], scope, prefix(true), {});
+  auto no = visitBody(*branches[0], scope, prefix(false), {});
+  if (!scalar || !yes || !no) {
+    return joinErrors(scalar.takeError(), joinErrors(yes.takeError(), no.takeError()));
+  }
+  std::vector<Known> results;
+  for (int i = 0; i < node.output_size(); ++i) {
+    auto result = select(scalar->name, (*yes)[i], (*no)[i], name);
+    if (!result) {
+      return result.takeError();
+    }
+    if (!*result) {
+      return keep("the condition depends on the data, and output " + Twine(i) +
+                      " has another type or shape in each branch",
+                  start);
+    }
+    results.push_back(std::move(**result));
+  }
+  define(node, results, scope);
+  return true;
+}
+
+Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
+  const ::onnx::GraphProto *body = getGraph(node, "body");
+  if (!body || node.input_size() < 2) {
+    return false;
+  }
+  Mark start = mark();
+  Known trips = lookup(node.input(0), scope), condition = lookup(node.input(1), scope);
+  int64_t limit = INT64_MAX;
+  if (trips.kind != Known::Absent) {
+    auto constant = getScalar(trips);
+    if (!constant) {
+      return keep("the trip count depends on the data", start);
+    }
+    limit = *constant;
+  }
+  std::string name = describe(node, scope);
+  std::vector<Known> states;
+  for (int i = 2; i < node.input_size(); ++i) {
+    states.push_back(lookup(node.input(i), scope));
+  }
+  size_t numScans = node.output_size() - std::min<size_t>(node.output_size(), states.size());
+  std::vector<std::vector<Known>> scans(numScans);
+  if (condition.kind == Known::Absent) {
+    condition = makeBool(true);
+  }
+  // Whether the iterations still go on, where that is not known.
+  std::optional<Known> active;
+  auto iterate = [&](int64_t i) {
+    std::vector<Known> inputs{makeInts({i}, /*isScalar=*/true), condition};
+    append_range(inputs, states);
+    return visitBody(*body, scope, name + "/" + std::to_string(i) + "/", inputs);
+  };
+  int64_t done = 0;
+  for (; done < limit; ++done) {
+    if (auto goesOn = getScalar(condition)) {
+      if (*goesOn == 0) {
+        break;
+      }
+    } else if (!options.whyNot) {
+      return keep("the condition depends on the data", start);
+    } else {
+      // The last condition counts in the iterations after it alone.
+      auto scalar = makeCondition(condition);
+      if (scalar && active) {
+        scalar = make("And", {active->name, scalar->name}, name + "/active");
+      }
+      if (!scalar) {
+        return scalar.takeError();
+      }
+      active = *scalar;
+    }
+    if (active && limit > kMaxIterations) {
+      return keep("the condition depends on the data, and the trip count is not limited", start);
+    }
+    if (active && numScans > 0) {
+      return keep("the length of output " + Twine(states.size()) + " depends on the data", start);
+    }
+    auto results = iterate(done);
+    if (!results) {
+      return results.takeError();
+    }
+    if (done >= kMaxIterations || nodes.size() - start.nodes > kMaxUnrolledNodes) {
+      return fail(node, scope,
+                  "more than " + Twine(kMaxUnrolledNodes) + " nodes or iterations to unroll");
+    }
+    for (size_t i = 0; i < states.size() && i + 1 < results->size(); ++i) {
+      if (!active) {
+        states[i] = (*results)[i + 1];
+        continue;
+      }
+      auto state = select(active->name, (*results)[i + 1], states[i], name);
+      if (!state) {
+        return state.takeError();
+      }
+      if (!*state) {
+        return keep("the condition depends on the data, and state " + Twine(i) +
+                        " changes its type or shape",
+                    start);
+      }
+      states[i] = std::move(**state);
+    }
+    for (size_t i = 0; i < numScans; ++i) {
+      scans[i].push_back((*results)[states.size() + 1 + i]);
+    }
+    condition = results->front();
+  }
+  std::vector<Known> outputs = states;
+  Mark end = mark();
+  std::optional<std::vector<Known>> sample;
+  for (size_t i = 0; i < numScans; ++i) {
+    if (done == 0) {
+      // No iteration: a body for the types alone.
+      if (!sample) {
+        auto results = iterate(0);
+        if (!results) {
+          return results.takeError();
+        }
+        rollBack(end);
+        sample = std::move(*results);
+      }
+      auto empty = makeEmptyStack((*sample)[states.size() + 1 + i], 0, name);
+      if (!empty) {
+        return keep("the shape of output " + Twine(states.size() + i) + " is not known", start);
+      }
+      outputs.push_back(*empty);
+      continue;
+    }
+    if (any_of(scans[i], [](const Known &item) { return item.kind != Known::Tensor; })) {
+      return keep("output " + Twine(states.size() + i) + " is no tensor", start);
+    }
+    auto whole = stack(scans[i], 0, name);
+    if (!whole) {
+      return whole.takeError();
+    }
+    outputs.push_back(*whole);
+  }
+  define(node, outputs, scope);
+  return true;
+}
+
+Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
+  const ::onnx::GraphProto *body = getGraph(node, "body");
+  auto opset = scope.opsets->find("");
+  if (!body || opset == scope.opsets->end()) {
+    return false;
+  }
+  Mark start = mark();
+  // Version 8 has a batch dimension, and an input in front of the states.
+  bool isBatched = opset->second < 9;
+  if (isBatched) {
+    return keep("version 8 of the operator, with a batch dimension", start);
+  }
+  size_t numInputs = 0;
+  for (const auto &attr : node.attribute()) {
+    numInputs = attr.name() == "num_scan_inputs" ? static_cast<size_t>(attr.i()) : numInputs;
+  }
+  if (numInputs == 0 || numInputs > static_cast<size_t>(node.input_size())) {
+    return false;
+  }
+  size_t numStates = node.input_size() - numInputs;
+  size_t numOutputs = body->output_size() - std::min<size_t>(body->output_size(), numStates);
+  std::string name = describe(node, scope);
+  std::vector<int64_t> inAxes = getInts(node, "scan_input_axes", numInputs);
+  std::vector<int64_t> inBackward = getInts(node, "scan_input_directions", numInputs);
+  std::vector<int64_t> outAxes = getInts(node, "scan_output_axes", numOutputs);
+  std::vector<int64_t> outBackward = getInts(node, "scan_output_directions", numOutputs);
+  std::vector<Known> states, sources;
+  std::optional<int64_t> length;
+  for (int i = 0; i < node.input_size(); ++i) {
+    Known value = lookup(node.input(i), scope);
+    if (static_cast<size_t>(i) < numStates) {
+      states.push_back(std::move(value));
+      continue;
+    }
+    auto shape = value.kind == Known::Tensor ? getShape(value.name) : std::nullopt;
+    int64_t &axis = inAxes[i - numStates];
+    if (shape && axis < 0) {
+      axis += static_cast<int64_t>(shape->size());
+    }
+    if (!shape || axis < 0 || axis >= static_cast<int64_t>(shape->size())) {
+      return keep("input " + Twine(i) + " has no static shape", start);
+    }
+    if (length.value_or((*shape)[axis]) != (*shape)[axis]) {
+      return fail(node, scope, "scan inputs of length " + Twine(*length) + " and " +
+                                   Twine((*shape)[axis]));
+    }
+    length = (*shape)[axis];
+    sources.push_back(std::move(value));
+  }
+  auto iterate = [&](int64_t step) -> Expected<std::vector<Known>> {
+    std::vector<Known> inputs = states;
+    for (auto [source, axis, backward] : zip(sources, inAxes, inBackward)) {
+      int64_t at = backward != 0 ? *length - 1 - step : step;
+      std::string axes = makeInts({axis}, /*isScalar=*/false).name;
+      auto piece = make("Slice",
+                        {source.name, makeInts({at}, false).name, makeInts({at + 1}, false).name,
+                         axes},
+                        name);
+      piece = piece ? make("Squeeze", {piece->name, axes}, name) : std::move(piece);
+      if (!piece) {
+        return piece.takeError();
+      }
+      inputs.push_back(*piece);
+    }
+    return visitBody(*body, scope, name + "/" + std::to_string(step) + "/", inputs);
+  };
+  std::vector<std::vector<Known>> scans(numOutputs);
+  for (int64_t step = 0; step < *length; ++step) {
+    auto results = iterate(step);
+    if (!results) {
+      return results.takeError();
+    }
+    if (step >= kMaxIterations || nodes.size() - start.nodes > kMaxUnrolledNodes) {
+      return fail(node, scope,
+                  "more than " + Twine(kMaxUnrolledNodes) + " nodes or iterations to unroll");
+    }
+    std::copy_n(results->begin(), numStates, states.begin());
+    for (size_t i = 0; i < numOutputs; ++i) {
+      scans[i].push_back((*results)[numStates + i]);
+    }
+  }
+  if (*length == 0 && numOutputs > 0) {
+    return keep("no iteration, and so no shape of its outputs", start);
+  }
+  std::vector<Known> outputs = states;
+  for (auto [items, axis, backward] : zip(scans, outAxes, outBackward)) {
+    auto shape = getShape(items.front().name);
+    if (!shape) {
+      return keep("an output has no static shape", start);
+    }
+    if (backward != 0) {
+      std::reverse(items.begin(), items.end());
+    }
+    axis += axis < 0 ? static_cast<int64_t>(shape->size()) + 1 : 0;
+    auto whole = stack(items, axis, name);
+    if (!whole) {
+      return whole.takeError();
+    }
+    outputs.push_back(*whole);
+  }
+  define(node, outputs, scope);
+  return true;
+}
+
+Folder::Handled Folder::visitControlFlow(const Node &node, Scope &scope) {
+  return node.op_type() == "If"     ? visitIf(node, scope)
+         : node.op_type() == "Loop" ? visitLoop(node, scope)
+         : node.op_type() == "Scan" ? visitScan(node, scope)
+                                    : Handled(false);
+}
+
+} // namespace lpu::import

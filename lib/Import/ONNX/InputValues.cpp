@@ -1,0 +1,148 @@
+//===- InputValues.cpp - Inputs that are fixed at import ------------------===//
+
+#include "InputValues.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using llvm::createStringError;
+using llvm::StringRef;
+using llvm::Twine;
+using ::onnx::TensorProto;
+
+namespace lpu {
+
+llvm::Expected<std::pair<std::string, NpyArray>> parseInputValue(StringRef text) {
+  auto fail = [&](const Twine &message) {
+    return createStringError("--input-value " + Twine(text) + ": " + message);
+  };
+  auto [name, path] = text.split('=');
+  if (name.empty() || path.empty()) {
+    return fail("expected NAME=FILE.npy");
+  }
+  auto array = readNpy(path.str());
+  if (!array.ok()) {
+    return fail(std::string(array.status().message()));
+  }
+  return std::make_pair(name.str(), std::move(*array));
+}
+
+namespace import {
+namespace {
+
+/// NumPy's type string of an element type; empty where it has none.
+StringRef getDescr(int32_t type) {
+  switch (type) {
+  case TensorProto::FLOAT:
+    return "<f4";
+  case TensorProto::DOUBLE:
+    return "<f8";
+  case TensorProto::FLOAT16:
+    return "<f2";
+  case TensorProto::BOOL:
+    return "|b1";
+  case TensorProto::INT8:
+    return "|i1";
+  case TensorProto::INT16:
+    return "<i2";
+  case TensorProto::INT32:
+    return "<i4";
+  case TensorProto::INT64:
+    return "<i8";
+  case TensorProto::UINT8:
+    return "|u1";
+  case TensorProto::UINT16:
+    return "<u2";
+  case TensorProto::UINT32:
+    return "<u4";
+  case TensorProto::UINT64:
+    return "<u8";
+  default:
+    return "";
+  }
+}
+
+std::string print(llvm::ArrayRef<int64_t> dims) {
+  std::string text = "[";
+  for (int64_t dim : dims) {
+    text += (text.size() > 1 ? "," : "") + std::to_string(dim);
+  }
+  return text + "]";
+}
+
+llvm::Error setInputValue(::onnx::GraphProto &graph, const std::string &name,
+                          const NpyArray &array, BoundDims &dims) {
+  auto *inputs = graph.mutable_input();
+  auto input = llvm::find_if(*inputs, [&](const auto &info) { return info.name() == name; });
+  if (input == inputs->end()) {
+    std::string names;
+    for (const auto &info : *inputs) {
+      names += (names.empty() ? "" : ", ") + info.name();
+    }
+    return createStringError("unknown input, expected one of: " + names);
+  }
+  if (!input->type().has_tensor_type()) {
+    return createStringError("only tensors have values");
+  }
+  const auto &type = input->type().tensor_type();
+  StringRef descr = getDescr(type.elem_type());
+  if (descr.empty() || descr != array.descr) {
+    return createStringError(
+        "expected " +
+        StringRef(TensorProto::DataType_Name(
+                      static_cast<TensorProto::DataType>(type.elem_type())))
+            .lower() +
+        (descr.empty() ? "" : " (" + descr.str() + ")") + ", got " + array.descr);
+  }
+  if (type.has_shape()) {
+    bool fits = type.shape().dim_size() == static_cast<int>(array.shape.size());
+    for (int i = 0; fits && i < type.shape().dim_size(); ++i) {
+      const auto &dim = type.shape().dim(i);
+      int64_t size = array.shape[i];
+      if (dim.has_dim_value()) {
+        fits = dim.dim_value() == size;
+      } else if (!dim.dim_param().empty()) {
+        fits = dims.try_emplace(dim.dim_param(), size).first->second == size;
+      }
+    }
+    if (!fits) {
+      std::string expected;
+      for (const auto &dim : type.shape().dim()) {
+        auto bound = dims.find(dim.dim_param());
+        expected += expected.empty() ? "" : ",";
+        expected += dim.has_dim_value()   ? std::to_string(dim.dim_value())
+                    : bound != dims.end() ? std::to_string(bound->second)
+                                          : "?";
+      }
+      return createStringError("expected shape [" + expected + "], got " + print(array.shape));
+    }
+  }
+  TensorProto tensor;
+  tensor.set_name(name);
+  tensor.set_data_type(type.elem_type());
+  for (int64_t dim : array.shape) {
+    tensor.add_dims(dim);
+  }
+  tensor.set_raw_data(array.bytes.data(), array.bytes.size());
+  inputs->erase(input);
+  auto *initializers = graph.mutable_initializer();
+  auto old = llvm::find_if(*initializers, [&](const auto &other) { return other.name() == name; });
+  (old == initializers->end() ? *initializers->Add() : *old) = std::move(tensor);
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Error setInputValues(::onnx::GraphProto &graph, const InputValues &values,
+                           BoundDims &dims) {
+  for (const auto &[name, array] : values) {
+    if (llvm::Error error = setInputValue(graph, name, array, dims)) {
+      return createStringError("value of input '" + name +
+                               "': " + llvm::toString(std::move(error)));
+    }
+  }
+  return llvm::Error::success();
+}
+
+} // namespace import
+} // namespace lpu
