@@ -49,6 +49,14 @@ cl::list<std::string> dimTexts("dim", cl::desc("a dimension of every entry that 
 cl::list<std::string> inputValueTexts("input-value",
                                       cl::desc("an input that is fixed to a value"),
                                       cl::value_desc("NAME=FILE.npy"), cl::cat(category));
+cl::list<std::string> inputShapeTexts("input-shape",
+                                      cl::desc("the shape of an input that the model leaves "
+                                               "open; of a sequence, one for each element"),
+                                      cl::value_desc("NAME=[SIZE,...]"), cl::cat(category));
+cl::opt<std::string> foldedFile("emit-folded-onnx",
+                                cl::desc("the model after constants are folded and "
+                                         "functions expanded, for other tools"),
+                                cl::value_desc("FILE"), cl::cat(category));
 cl::list<std::string> extraOutputs("output", cl::desc("a tensor of the model that becomes an output, too"),
                                    cl::value_desc("TENSOR"), cl::cat(category));
 cl::opt<std::string> compileTo("compile-to", cl::init("binary"),
@@ -451,6 +459,14 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     }
     import.inputValues.push_back(std::move(*value));
   }
+  for (const std::string &text : inputShapeTexts) {
+    auto shape = lpu::parseInputShape(text);
+    if (!shape) {
+      return fail(llvm::toString(shape.takeError()));
+    }
+    import.inputShapes.push_back(std::move(*shape));
+  }
+  import.foldedModel = foldedFile;
 
   progress.stage("import " + inputFile.getValue());
   OwningOpRef<ModuleOp> module = lpu::importONNX(inputFile, import, context);

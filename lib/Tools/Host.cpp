@@ -27,6 +27,10 @@ cl::list<std::string> inputTexts("input", cl::desc("an input; those that are lef
 cl::list<std::string> inputValueTexts("input-value",
                                       cl::desc("an input that is fixed to a value at import"),
                                       cl::value_desc("NAME=FILE.npy"), cl::cat(category));
+cl::list<std::string> inputShapeTexts("input-shape",
+                                      cl::desc("the shape of an input that the model leaves "
+                                               "open; of a sequence, one for each element"),
+                                      cl::value_desc("NAME=[SIZE,...]"), cl::cat(category));
 cl::list<std::string> outputTexts("output", cl::desc("an output to write"),
                                   cl::value_desc("NAME=FILE.npy"), cl::cat(category));
 cl::opt<unsigned> repeat("repeat", cl::init(1), cl::desc("runs, for timing"), cl::cat(category));
@@ -65,6 +69,14 @@ OwningOpRef<ModuleOp> load(MLIRContext &context) {
       return {};
     }
     import.inputValues.push_back(std::move(*value));
+  }
+  for (const std::string &text : inputShapeTexts) {
+    auto shape = lpu::parseInputShape(text);
+    if (!shape) {
+      fail(llvm::toString(shape.takeError()));
+      return {};
+    }
+    import.inputShapes.push_back(std::move(*shape));
   }
   OwningOpRef<ModuleOp> module = lpu::importONNX(inputFile, import, context);
   PassManager manager(&context);

@@ -33,6 +33,13 @@ using InputValues = std::vector<std::pair<std::string, NpyArray>>;
 /// Parses `NAME=FILE.npy` and reads the file.
 llvm::Expected<std::pair<std::string, NpyArray>> parseInputValue(llvm::StringRef text);
 
+/// Shapes of inputs by name: one of a tensor, one for each element of a sequence, one or none of an
+/// optional.
+using InputShapes = std::vector<std::pair<std::string, std::vector<std::vector<int64_t>>>>;
+
+/// Parses `NAME=[SIZE,...]`, with as many lists as there are shapes.
+llvm::Expected<InputShapes::value_type> parseInputShape(llvm::StringRef text);
+
 struct ImportOptions {
   /// One function each; none means one entry `main` that binds nothing.
   std::vector<EntrySpec> entries;
@@ -40,6 +47,8 @@ struct ImportOptions {
   std::vector<std::string> outputs;
   /// Inputs of every entry that are fixed: they become initializers.
   InputValues inputValues;
+  /// Inputs whose shapes the model leaves open; sequences and optionals become tensors.
+  InputShapes inputShapes;
   /// What is in the way of converting a node, empty where nothing is. Nodes that ONNX defines by a
   /// function are replaced by its body where something is; control flow that depends on
   /// the data is replaced by what both ways give. Without it such nodes stay.
@@ -47,6 +56,9 @@ struct ImportOptions {
   /// Keeps dimensions of inputs that no entry binds, by name in the type,
   /// instead of an error.
   bool allowDynamic = false;
+  /// Where the model is written as it is after folding, as ONNX; the last entry's. Nowhere where
+  /// it is empty.
+  std::string foldedModel;
   /// Fills in the content hash of every weight, which reads all of them.
   bool hashWeights = false;
 };

@@ -21,6 +21,15 @@ const ::onnx::GraphProto *getGraph(const ::onnx::NodeProto &node, StringRef name
   return nullptr;
 }
 
+int64_t getInt(const ::onnx::NodeProto &node, StringRef name, int64_t otherwise) {
+  for (const auto &attr : node.attribute()) {
+    if (attr.name() == name) {
+      return attr.i();
+    }
+  }
+  return otherwise;
+}
+
 std::vector<int64_t> getInts(const ::onnx::NodeProto &node, StringRef name, size_t size) {
   for (const auto &attr : node.attribute()) {
     if (attr.name() == name) {
@@ -319,75 +328,63 @@ Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
   return true;
 }
 
-Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
-  const ::onnx::GraphProto *body = getGraph(node, "body");
-  auto opset = scope.opsets->find("");
-  if (!body || opset == scope.opsets->end()) {
-    return false;
-  }
+/// The slice of `value` at `index` of `axis`, without that axis.
+Expected<Known> Folder::pick(const Known &value, int64_t axis, int64_t index,
+                             const std::string &name) {
+  std::string axes = makeInts({axis}, /*isScalar=*/false).name;
+  auto piece = make("Slice",
+                    {value.name, makeInts({index}, /*isScalar=*/false).name,
+                     makeInts({index + 1}, /*isScalar=*/false).name, axes},
+                    name);
+  return piece ? make("Squeeze", {piece->name, axes}, name) : std::move(piece);
+}
+
+/// Appends the outputs of one Scan of `inputs`, of which the last `numScans` are scanned.
+Folder::Handled Folder::scan(const Node &node, const ::onnx::GraphProto &body, Scope &scope,
+                             const std::string &name, size_t numScans, bool hasAxes,
+                             ArrayRef<Known> inputs, std::vector<Known> &outputs) {
   Mark start = mark();
-  // Version 8 has a batch dimension, and an input in front of the states.
-  bool isBatched = opset->second < 9;
-  if (isBatched) {
-    return keep("version 8 of the operator, with a batch dimension", start);
-  }
-  size_t numInputs = 0;
-  for (const auto &attr : node.attribute()) {
-    numInputs = attr.name() == "num_scan_inputs" ? static_cast<size_t>(attr.i()) : numInputs;
-  }
-  if (numInputs == 0 || numInputs > static_cast<size_t>(node.input_size())) {
-    return false;
-  }
-  size_t numStates = node.input_size() - numInputs;
-  size_t numOutputs = body->output_size() - std::min<size_t>(body->output_size(), numStates);
-  std::string name = describe(node, scope);
-  std::vector<int64_t> inAxes = getInts(node, "scan_input_axes", numInputs);
-  std::vector<int64_t> inBackward = getInts(node, "scan_input_directions", numInputs);
+  size_t numStates = inputs.size() - numScans;
+  size_t numOutputs = body.output_size() - std::min<size_t>(body.output_size(), numStates);
+  std::vector<int64_t> inAxes = getInts(node, "scan_input_axes", numScans);
+  std::vector<int64_t> inBackward =
+      getInts(node, hasAxes ? "scan_input_directions" : "directions", numScans);
   std::vector<int64_t> outAxes = getInts(node, "scan_output_axes", numOutputs);
   std::vector<int64_t> outBackward = getInts(node, "scan_output_directions", numOutputs);
-  std::vector<Known> states, sources;
+  std::vector<Known> states(inputs.begin(), inputs.begin() + numStates);
+  ArrayRef<Known> sources = inputs.drop_front(numStates);
+  if (inAxes.size() != numScans || inBackward.size() != numScans ||
+      outAxes.size() != numOutputs || outBackward.size() != numOutputs) {
+    return fail(node, scope, "axes or directions that are not one for each scan input and output");
+  }
   std::optional<int64_t> length;
-  for (int i = 0; i < node.input_size(); ++i) {
-    Known value = lookup(node.input(i), scope);
-    if (static_cast<size_t>(i) < numStates) {
-      states.push_back(std::move(value));
-      continue;
-    }
-    auto shape = value.kind == Known::Tensor ? getShape(value.name) : std::nullopt;
-    int64_t &axis = inAxes[i - numStates];
-    if (shape && axis < 0) {
-      axis += static_cast<int64_t>(shape->size());
-    }
+  for (size_t i = 0; i < numScans; ++i) {
+    auto shape = sources[i].kind == Known::Tensor ? getShape(sources[i].name) : std::nullopt;
+    int64_t &axis = inAxes[i];
+    axis += shape && axis < 0 ? static_cast<int64_t>(shape->size()) : 0;
     if (!shape || axis < 0 || axis >= static_cast<int64_t>(shape->size())) {
-      return keep("input " + Twine(i) + " has no static shape", start);
+      return keep("scan input " + Twine(i) + " has no static shape", start);
     }
     if (length.value_or((*shape)[axis]) != (*shape)[axis]) {
       return fail(node, scope, "scan inputs of length " + Twine(*length) + " and " +
                                    Twine((*shape)[axis]));
     }
     length = (*shape)[axis];
-    sources.push_back(std::move(value));
   }
-  auto iterate = [&](int64_t step) -> Expected<std::vector<Known>> {
-    std::vector<Known> inputs = states;
+  if (*length == 0 && numOutputs > 0) {
+    return keep("no iteration, and so no shape of its outputs", start);
+  }
+  std::vector<std::vector<Known>> scans(numOutputs);
+  for (int64_t step = 0; step < *length; ++step) {
+    std::vector<Known> arguments = states;
     for (auto [source, axis, backward] : zip(sources, inAxes, inBackward)) {
-      int64_t at = backward != 0 ? *length - 1 - step : step;
-      std::string axes = makeInts({axis}, /*isScalar=*/false).name;
-      auto piece = make("Slice",
-                        {source.name, makeInts({at}, false).name, makeInts({at + 1}, false).name,
-                         axes},
-                        name);
-      piece = piece ? make("Squeeze", {piece->name, axes}, name) : std::move(piece);
+      auto piece = pick(source, axis, backward != 0 ? *length - 1 - step : step, name);
       if (!piece) {
         return piece.takeError();
       }
-      inputs.push_back(*piece);
+      arguments.push_back(*piece);
     }
-    return visitBody(*body, scope, name + "/" + std::to_string(step) + "/", inputs);
-  };
-  std::vector<std::vector<Known>> scans(numOutputs);
-  for (int64_t step = 0; step < *length; ++step) {
-    auto results = iterate(step);
+    auto results = visitBody(body, scope, name + "/" + std::to_string(step) + "/", arguments);
     if (!results) {
       return results.takeError();
     }
@@ -400,10 +397,7 @@ Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
       scans[i].push_back((*results)[numStates + i]);
     }
   }
-  if (*length == 0 && numOutputs > 0) {
-    return keep("no iteration, and so no shape of its outputs", start);
-  }
-  std::vector<Known> outputs = states;
+  append_range(outputs, states);
   for (auto [items, axis, backward] : zip(scans, outAxes, outBackward)) {
     auto shape = getShape(items.front().name);
     if (!shape) {
@@ -419,8 +413,83 @@ Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
     }
     outputs.push_back(*whole);
   }
+  return true;
+}
+
+/// Version 8: the first axis of everything is a batch, in front of the axis that is scanned, and
+/// input 0 gives lengths.
+Folder::Handled Folder::visitBatchedScan(const Node &node, Scope &scope) {
+  Mark start = mark();
+  const ::onnx::GraphProto &body = *getGraph(node, "body");
+  auto numScans = static_cast<size_t>(getInt(node, "num_scan_inputs", 0));
+  if (lookup(node.input(0), scope).kind != Known::Absent) {
+    return keep("input 0 gives lengths, which version 8 alone has", start);
+  }
+  std::vector<Known> inputs;
+  std::optional<int64_t> batch;
+  for (int i = 1; i < node.input_size(); ++i) {
+    inputs.push_back(lookup(node.input(i), scope));
+    auto shape = inputs.back().kind == Known::Tensor ? getShape(inputs.back().name) : std::nullopt;
+    if (!shape || shape->empty() || batch.value_or((*shape)[0]) != (*shape)[0]) {
+      return keep("input " + Twine(i) + " has no static batch, or another one", start);
+    }
+    batch = (*shape)[0];
+  }
+  std::string name = describe(node, scope);
+  std::vector<std::vector<Known>> perBatch(*batch);
+  for (int64_t b = 0; b < *batch; ++b) {
+    std::vector<Known> own;
+    for (const Known &input : inputs) {
+      auto piece = pick(input, 0, b, name);
+      if (!piece) {
+        return piece.takeError();
+      }
+      own.push_back(*piece);
+    }
+    auto handled = scan(node, body, scope, name + "/batch" + std::to_string(b), numScans,
+                        /*hasAxes=*/false, own, perBatch[b]);
+    if (!handled || !*handled) {
+      rollBack(start);
+      return handled;
+    }
+  }
+  std::vector<Known> outputs;
+  for (int i = 0; i < node.output_size(); ++i) {
+    std::vector<Known> items;
+    for (const auto &results : perBatch) {
+      items.push_back(results[i]);
+    }
+    auto whole = items.empty() ? Expected<Known>(Known()) : stack(items, 0, name);
+    if (!whole) {
+      return whole.takeError();
+    }
+    outputs.push_back(*whole);
+  }
   define(node, outputs, scope);
   return true;
+}
+
+Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
+  const ::onnx::GraphProto *body = getGraph(node, "body");
+  auto numScans = static_cast<size_t>(getInt(node, "num_scan_inputs", 0));
+  auto opset = scope.opsets->find("");
+  if (!body || numScans == 0 || numScans > static_cast<size_t>(node.input_size()) ||
+      opset == scope.opsets->end()) {
+    return false;
+  }
+  if (opset->second < 9) {
+    return visitBatchedScan(node, scope);
+  }
+  std::vector<Known> inputs, outputs;
+  for (const std::string &input : node.input()) {
+    inputs.push_back(lookup(input, scope));
+  }
+  auto handled = scan(node, *body, scope, describe(node, scope), numScans, /*hasAxes=*/true,
+                      inputs, outputs);
+  if (handled && *handled) {
+    define(node, outputs, scope);
+  }
+  return handled;
 }
 
 Folder::Handled Folder::visitControlFlow(const Node &node, Scope &scope) {

@@ -1113,6 +1113,8 @@ llvm::StringMap<Evaluator> makeTable() {
                        [](double v) { return std::abs(v); });
   table["Sign"] = unary([](int64_t v) { return int64_t(v > 0) - int64_t(v < 0); },
                         [](double v) { return v > 0 ? 1.0 : v < 0 ? -1.0 : v; });
+  table["Relu"] = unary([](int64_t v) { return std::max(v, int64_t(0)); },
+                        [](double v) { return v < 0 ? 0.0 : v; });
   table["Floor"] = unary(nullptr, [](double v) { return std::floor(v); });
   table["Ceil"] = unary(nullptr, [](double v) { return std::ceil(v); });
   table["Round"] = unary(nullptr, roundHalfToEven);

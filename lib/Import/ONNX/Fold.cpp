@@ -16,8 +16,9 @@ using ::onnx::TensorProto;
 namespace lpu::import {
 
 Folder::Folder(::onnx::ModelProto &model, const ImportOptions &options,
-               mlir::onnx::WeightFiles &files, MLIRContext &context)
-    : model(model), options(options), files(files), context(context),
+               const InputElements &inputElements, mlir::onnx::WeightFiles &files,
+               MLIRContext &context)
+    : model(model), options(options), inputElements(inputElements), files(files), context(context),
       modelOpsets(getOpsets(model.opset_import())), types(model) {}
 
 //===----------------------------------------------------------------------===//
@@ -245,6 +246,24 @@ bool Folder::tryShape(const Node &node) {
   return true;
 }
 
+/// Its value depends on the shape of its input alone.
+bool Folder::tryEyeLike(const Node &node) {
+  auto dims = node.op_type() == "EyeLike" && node.domain().empty() ? getShape(node.input(0))
+                                                                   : std::nullopt;
+  if (!dims) {
+    return false;
+  }
+  Numbers zeros;
+  zeros.type = TensorProto::BOOL;
+  zeros.dims = *dims;
+  auto results = evaluate(node, {std::make_shared<const Numbers>(std::move(zeros))},
+                          {getElementType(node.output(0))});
+  if (results) {
+    setConstant(std::move(results->front()), node.output(0));
+  }
+  return results.has_value();
+}
+
 bool Folder::tryEvaluate(const Node &node) {
   if (!node.domain().empty()) {
     return false;
@@ -258,7 +277,10 @@ bool Folder::tryEvaluate(const Node &node) {
   }
   std::vector<int32_t> outputTypes;
   for (const std::string &output : node.output()) {
-    outputTypes.push_back(output.empty() ? int32_t(TensorProto::BOOL) : getElementType(output));
+    // Where inference gave up, operators whose results are of another type are not evaluated.
+    int32_t type = output.empty() ? int32_t(TensorProto::BOOL) : getElementType(output);
+    outputTypes.push_back(type != 0 || node.op_type() != "Range" ? type
+                                                                 : getElementType(node.input(0)));
   }
   auto results = evaluate(node, inputs, outputTypes);
   if (!results || results->size() < static_cast<size_t>(node.output_size())) {
@@ -432,11 +454,14 @@ llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &op
   }
   if (llvm::Error error = types.infer(node, opsets)) {
     std::string message = llvm::toString(std::move(error));
-    // Inference gives up as well where an input's type is not known; a later step names that node.
+    // Inference is stricter than ONNX's own functions are with constants of one element,
+    // and gives up where the type of an input is not known. A node with graphs that is still
+    // there is not converted anyway. In both cases a later step names the node.
     bool isKnown = llvm::all_of(node.input(), [&](const std::string &input) {
       return input.empty() || types.getType(input);
     });
-    if (isKnown) {
+    bool hasGraphs = llvm::any_of(node.attribute(), [](const auto &attr) { return attr.has_g(); });
+    if (isKnown && !hasGraphs && !tryEvaluate(node)) {
       return fail(node, Scope(), StringRef(message).trim() + "; inputs " + listTypes(node, types));
     }
   }
@@ -447,7 +472,10 @@ llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &op
     constantsByName[node.output(0)] = &constants.back();
     return results;
   }
-  if (tryShape(node) || tryEvaluate(node)) {
+  bool isDone = llvm::all_of(results, [&](const Known &value) {
+    return value.kind == Known::Absent || constantsByName.contains(value.name);
+  });
+  if (isDone || tryShape(node) || tryEyeLike(node) || tryEvaluate(node)) {
     return results;
   }
   if (auto values = node.output_size() == 1 ? types.propagate(node, opsets) : std::nullopt) {
@@ -657,11 +685,11 @@ static void forEachRead(const ::onnx::NodeProto &node,
   }
 }
 
-void Folder::finish(ArrayRef<std::string> outputs) {
+void Folder::finish(ArrayRef<Output> outputs) {
   ::onnx::GraphProto &graph = *model.mutable_graph();
   llvm::StringSet<> needed;
-  for (const std::string &output : outputs) {
-    needed.insert(output);
+  for (const Output &output : outputs) {
+    needed.insert(output.tensor);
   }
   std::vector<bool> isNeeded(nodes.size());
   for (size_t i = nodes.size(); i-- > 0;) {
@@ -706,12 +734,12 @@ void Folder::finish(ArrayRef<std::string> outputs) {
     *graph.add_node() = std::move(nodes[i]);
   }
   graph.clear_output();
-  for (const std::string &output : outputs) {
-    addInfo(*graph.add_output(), output);
+  for (const Output &output : outputs) {
+    addInfo(*graph.add_output(), output.tensor);
   }
 }
 
-llvm::Expected<std::vector<std::string>> Folder::run() {
+llvm::Expected<std::vector<Output>> Folder::run() {
   ::onnx::GraphProto &graph = *model.mutable_graph();
   Scope scope;
   scope.opsets = &modelOpsets;
@@ -726,6 +754,15 @@ llvm::Expected<std::vector<std::string>> Folder::run() {
     usedNames.insert(input.name());
     scope.values[input.name()] = Known::tensor(input.name());
   }
+  for (const auto &[name, elements] : inputElements) {
+    std::vector<Known> items;
+    for (const std::string &element : elements.names) {
+      items.push_back(Known::tensor(element));
+    }
+    scope.values[name] = elements.isSequence ? Known::sequence(std::move(items))
+                         : items.empty()     ? Known()
+                                             : items.front();
+  }
   for (const TensorProto &tensor : graph.initializer()) {
     usedNames.insert(tensor.name());
     addInitializer(tensor, scope);
@@ -738,7 +775,8 @@ llvm::Expected<std::vector<std::string>> Folder::run() {
   if (llvm::Error error = visitAll(graph, scope)) {
     return error;
   }
-  std::vector<std::string> names, outputs;
+  std::vector<std::string> names;
+  std::vector<Output> results;
   for (const auto &output : graph.output()) {
     names.push_back(output.name());
   }
@@ -755,17 +793,22 @@ llvm::Expected<std::vector<std::string>> Folder::run() {
     if (value.kind == Known::Absent) {
       return createStringError("output '" + name + "': it is an optional without an element");
     }
-    outputs.push_back(materialize(value, name));
+    if (value.kind == Known::Tensor) {
+      results.push_back({name, value.name});
+    }
+    for (auto [index, item] : llvm::enumerate(value.items)) {
+      std::string itemName = name + "[" + std::to_string(index) + "]";
+      results.push_back({itemName, materialize(item, itemName)});
+    }
   }
-  finish(outputs);
-  return names;
+  finish(results);
+  return results;
 }
 
-llvm::Expected<std::vector<std::string>> fold(::onnx::ModelProto &model,
-                                              const ImportOptions &options,
-                                              mlir::onnx::WeightFiles &files,
-                                              MLIRContext &context) {
-  return Folder(model, options, files, context).run();
+llvm::Expected<std::vector<Output>> fold(::onnx::ModelProto &model, const ImportOptions &options,
+                                         const InputElements &inputElements,
+                                         mlir::onnx::WeightFiles &files, MLIRContext &context) {
+  return Folder(model, options, inputElements, files, context).run();
 }
 
 } // namespace lpu::import

@@ -51,9 +51,10 @@ struct Scope {
 class Folder {
 public:
   Folder(::onnx::ModelProto &model, const ImportOptions &options,
-         mlir::onnx::WeightFiles &files, mlir::MLIRContext &context);
+         const InputElements &inputElements, mlir::onnx::WeightFiles &files,
+         mlir::MLIRContext &context);
 
-  llvm::Expected<std::vector<std::string>> run();
+  llvm::Expected<std::vector<Output>> run();
 
 private:
   using Node = ::onnx::NodeProto;
@@ -81,6 +82,7 @@ private:
                       llvm::StringSet<> hidden);
   bool tryEvaluate(const Node &node);
   bool tryShape(const Node &node);
+  bool tryEyeLike(const Node &node);
   void setConstant(Numbers numbers, const std::string &name);
   NumbersPtr getNumbers(const std::string &name);
   void load(const std::string &name);
@@ -92,7 +94,7 @@ private:
   int32_t getElementType(const std::string &name) const;
   llvm::Error fail(const Node &node, const Scope &scope, const llvm::Twine &message) const;
   std::string describe(const Node &node, const Scope &scope) const;
-  void finish(llvm::ArrayRef<std::string> outputs);
+  void finish(llvm::ArrayRef<Output> outputs);
 
   /// Makes a node of the default domain and visits it; `operands` are names of the flat graph.
   llvm::Expected<Known> make(llvm::StringRef opType, llvm::ArrayRef<std::string> operands,
@@ -107,6 +109,12 @@ private:
   Handled visitIf(const Node &node, Scope &scope);
   Handled visitLoop(const Node &node, Scope &scope);
   Handled visitScan(const Node &node, Scope &scope);
+  Handled visitBatchedScan(const Node &node, Scope &scope);
+  Handled scan(const Node &node, const ::onnx::GraphProto &body, Scope &scope,
+               const std::string &name, size_t numScans, bool hasAxes,
+               llvm::ArrayRef<Known> inputs, std::vector<Known> &outputs);
+  llvm::Expected<Known> pick(const Known &value, int64_t axis, int64_t index,
+                             const std::string &name);
   llvm::Expected<std::vector<Known>> visitBody(const ::onnx::GraphProto &graph, Scope &scope,
                                                const std::string &prefix,
                                                llvm::ArrayRef<Known> inputs,
@@ -131,6 +139,7 @@ private:
 
   ::onnx::ModelProto &model;
   const ImportOptions &options;
+  const InputElements &inputElements;
   mlir::onnx::WeightFiles &files;
   mlir::MLIRContext &context;
   Opsets modelOpsets;

@@ -308,7 +308,7 @@ llvm::Error GraphImporter::importSubgraph(const ::onnx::GraphProto &graph,
 }
 
 llvm::Error GraphImporter::importEntry(const EntrySpec &entry,
-                                       ArrayRef<std::string> resultNames) {
+                                       ArrayRef<Output> names) {
   const ::onnx::GraphProto &graph = model.graph();
   addTypes(graph);
   scopes.assign(1, {});
@@ -350,8 +350,7 @@ llvm::Error GraphImporter::importEntry(const EntrySpec &entry,
   for (auto [index, output] : llvm::enumerate(graph.output())) {
     func.setResultAttr(
         index, mlir::onnx::kNameAttr,
-        builder.getStringAttr(resultNames.empty() ? output.name()
-                                                  : resultNames[index]));
+        builder.getStringAttr(names.empty() ? output.name() : names[index].name));
   }
   return llvm::Error::success();
 }

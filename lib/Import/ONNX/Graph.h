@@ -2,7 +2,7 @@
 #ifndef LPU_LIB_IMPORT_ONNX_GRAPH_H
 #define LPU_LIB_IMPORT_ONNX_GRAPH_H
 
-#include "Library.h"
+#include "Fold.h"
 #include "ONNX/IR/WeightFiles.h"
 #include "lpu/Import/ONNX.h"
 #include "onnx/onnx_pb.h"
@@ -20,10 +20,9 @@ public:
                 llvm::StringMap<std::string> &hashes, bool hashWeights,
                 mlir::ModuleOp module);
 
-  /// `resultNames`, where given, are the names of the graph's outputs: the tensors may have
-  /// others. Errors name the node or the tensor.
+  /// `outputs`, where given, are those of the graph with the names that users know. Errors name the node or the tensor.
   llvm::Error importEntry(const EntrySpec &entry,
-                          llvm::ArrayRef<std::string> resultNames = {});
+                          llvm::ArrayRef<Output> outputs = {});
 
 private:
   using Scope = llvm::StringMap<mlir::Value>;

@@ -199,10 +199,15 @@ llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
   for (auto &[name, size] : entry.dims) {
     dims[name] = size;
   }
-  if (llvm::Error error = import::setInputValues(*bound.mutable_graph(),
-                                                 shared.options.inputValues, dims)) {
+  import::InputElements elements;
+  llvm::Error fixed = import::setInputValues(*bound.mutable_graph(), shared.options.inputValues,
+                                             dims);
+  fixed = fixed ? std::move(fixed)
+                : import::setInputShapes(*bound.mutable_graph(), shared.options.inputShapes,
+                                         elements);
+  if (fixed) {
     return createStringError("entry '" + entry.name +
-                             "': " + llvm::toString(std::move(error)));
+                             "': " + llvm::toString(std::move(fixed)));
   }
   bindDims(*bound.mutable_graph(), dims);
   if (!shared.options.allowDynamic) {
@@ -210,15 +215,20 @@ llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
       return error;
     }
   }
-  auto resultNames =
-      import::fold(bound, shared.options, shared.files, *module.getContext());
-  if (!resultNames) {
+  auto outputs = import::fold(bound, shared.options, elements, shared.files,
+                              *module.getContext());
+  if (!outputs) {
     return createStringError("entry '" + entry.name +
-                             "': " + llvm::toString(resultNames.takeError()));
+                             "': " + llvm::toString(outputs.takeError()));
+  }
+  if (!shared.options.foldedModel.empty()) {
+    if (llvm::Error error = import::writeFolded(bound, *outputs, shared.options.foldedModel)) {
+      return error;
+    }
   }
   import::GraphImporter importer(bound, shared.files, shared.hashes,
                                  shared.options.hashWeights, module);
-  return importer.importEntry(entry, *resultNames);
+  return importer.importEntry(entry, *outputs);
 }
 
 llvm::Error importAll(StringRef path, const ImportOptions &options,

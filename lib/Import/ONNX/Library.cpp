@@ -7,6 +7,8 @@
 #include "onnx/inliner/inliner.h"
 #include "onnx/shape_inference/implementation.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <deque>
 #include <exception>
 
@@ -154,6 +156,32 @@ const ::onnx::TensorProto *TypeInference::getConstant(const std::string &name) c
   return it == state->constants.end() ? nullptr : it->second;
 }
 
+namespace {
+/// Gives a node its operator's default attributes for a while: inference does not know all
+/// of them.
+class WithDefaults {
+public:
+  WithDefaults(::onnx::NodeProto &node, const ::onnx::OpSchema &schema)
+      : node(node), own(node.attribute_size()) {
+    for (const auto &[name, attr] : schema.attributes()) {
+      bool isGiven = llvm::any_of(node.attribute(), [&](const auto &given) {
+        return given.name() == name;
+      });
+      if (!isGiven && attr.default_value.type() != ::onnx::AttributeProto::UNDEFINED) {
+        *node.add_attribute() = attr.default_value;
+      }
+    }
+  }
+  ~WithDefaults() {
+    node.mutable_attribute()->DeleteSubrange(own, node.attribute_size() - own);
+  }
+
+private:
+  ::onnx::NodeProto &node;
+  int own;
+};
+} // namespace
+
 llvm::Error TypeInference::infer(::onnx::NodeProto &node, const Opsets &opsets) {
   namespace inference = ::onnx::shape_inference;
   const ::onnx::OpSchema *schema = findSchema(node, getOpset(node, opsets));
@@ -161,7 +189,9 @@ llvm::Error TypeInference::infer(::onnx::NodeProto &node, const Opsets &opsets) 
     return llvm::Error::success();
   }
   return guard([&] {
+    WithDefaults defaults(node, *schema);
     inference::ModelLocalFunctionsMap noFunctions;
+    inference::DataValueMap noShapes;
     inference::GraphInferenceContext graph(state->types, opsets, &state->symbols, noFunctions,
                                            ::onnx::OpSchemaRegistry::Instance(), &state->shapes,
                                            state->irVersion);
@@ -169,10 +199,10 @@ llvm::Error TypeInference::infer(::onnx::NodeProto &node, const Opsets &opsets) 
                                             state->options, &state->shapes, &graph);
     if (schema->has_type_and_shape_inference_function()) {
       schema->GetTypeAndShapeInferenceFunction()(context);
-    } else if (schema->HasFunction()) {
+    } else if (auto body = getFunctionBody(node, getOpset(node, opsets), *this)) {
       inference::InferShapeForFunctionNode(
-          *schema->GetFunction(), ::onnx::OpSchemaRegistry::Instance(), context, state->options,
-          noFunctions, &state->symbols, &state->shapes);
+          *body, ::onnx::OpSchemaRegistry::Instance(), context, state->options,
+          noFunctions, &state->symbols, &noShapes);
     }
     schema->CheckInputOutputType(context);
     for (int i = 0; i < node.output_size(); ++i) {

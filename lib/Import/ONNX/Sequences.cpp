@@ -206,7 +206,8 @@ Folder::Handled Folder::visitSequence(const Node &node, Scope &scope) {
     }
     return isOpaque(first) ? false : done(first);
   case Identity:
-    return first.kind == Known::Tensor ? false : done(first);
+    // Names of tensors of the main graph stay.
+    return first.kind == Known::Tensor && scope.prefix.empty() ? false : done(first);
   default:
     break;
   }

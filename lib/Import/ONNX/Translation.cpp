@@ -20,6 +20,8 @@ void lpu::registerImportONNX() {
       "hash-weights", llvm::cl::desc("Compute the content hash of weights"));
   static llvm::cl::list<std::string> inputValues(
       "input-value", llvm::cl::desc("Input that is fixed: NAME=FILE.npy"));
+  static llvm::cl::list<std::string> inputShapes(
+      "input-shape", llvm::cl::desc("Shape of an input: NAME=[SIZE,...]..."));
   static TranslateToMLIRRegistration registration(
       "import-onnx", "Import an ONNX model into the onnx dialect",
       [](llvm::SourceMgr &source,
@@ -44,6 +46,15 @@ void lpu::registerImportONNX() {
             return {};
           }
           options.inputValues.push_back(std::move(*value));
+        }
+        for (const std::string &text : inputShapes) {
+          auto shape = parseInputShape(text);
+          if (!shape) {
+            emitError(UnknownLoc::get(context))
+                << llvm::toString(shape.takeError());
+            return {};
+          }
+          options.inputShapes.push_back(std::move(*shape));
         }
         // The importer maps the file itself: weights refer to it by name.
         StringRef path = source.getMemoryBuffer(source.getMainFileID())
