@@ -1,5 +1,6 @@
 //===- Elementwise.cpp - Operators on one element at a time ---------------===//
 
+#include "Builder.h"
 #include "Rules.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -23,37 +24,13 @@ std::string whyNot(NodeOp op) {
 
 using Scalar = Value (*)(ImplicitLocOpBuilder &, ValueRange);
 
-/// linalg.generic over the result's shape; inputs broadcast from the right.
-SmallVector<Value> mapElements(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b,
-                               llvm::function_ref<Value(ImplicitLocOpBuilder &, ValueRange)> body) {
-  auto type = cast<RankedTensorType>(op.getResult(0).getType());
-  unsigned rank = unsigned(type.getRank());
-  SmallVector<AffineMap> maps;
-  for (Value input : inputs) {
-    auto from = cast<RankedTensorType>(input.getType());
-    SmallVector<AffineExpr> indices;
-    for (auto [d, extent] : llvm::enumerate(from.getShape())) {
-      unsigned loop = rank - unsigned(from.getRank()) + unsigned(d);
-      indices.push_back(extent == 1 && type.getDimSize(loop) != 1
-                            ? b.getAffineConstantExpr(0)
-                            : b.getAffineDimExpr(loop));
-    }
-    maps.push_back(AffineMap::get(rank, 0, indices, b.getContext()));
-  }
-  maps.push_back(b.getMultiDimIdentityMap(rank));
-  SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
-  Value init = tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
-  return {linalg::GenericOp::create(
-              b, TypeRange(type), inputs, ValueRange(init), maps, loops,
-              [body](OpBuilder &inner, Location location, ValueRange arguments) {
-                ImplicitLocOpBuilder at(location, inner);
-                linalg::YieldOp::create(at, body(at, arguments.drop_back()));
-              })
-              .getResult(0)};
-}
+/// `body` at every element of the result.
 template <Scalar body>
-SmallVector<Value> convert(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  return mapElements(op, inputs, b, body);
+SmallVector<Value> convert(NodeOp op, ValueRange inputs,
+                           ImplicitLocOpBuilder &b) {
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  return {::lpu::onnx_lowering::mapElements(
+      b, type.getShape(), type.getElementType(), inputs, body)};
 }
 
 Value constant(ImplicitLocOpBuilder &b, float value) {
@@ -65,7 +42,8 @@ template <typename Op> Value apply(ImplicitLocOpBuilder &b, ValueRange in) {
 /// 1 / (1 + exp(-x)) = (tanh(x / 2) + 1) / 2: no overflow, one function.
 Value sigmoid(ImplicitLocOpBuilder &b, ValueRange in) {
   Value half = constant(b, 0.5f);
-  Value t = math::TanhOp::create(b, Value(arith::MulFOp::create(b, in[0], half)));
+  Value t =
+      math::TanhOp::create(b, Value(arith::MulFOp::create(b, in[0], half)));
   return math::FmaOp::create(b, t, half, half);
 }
 Value swish(ImplicitLocOpBuilder &b, ValueRange in) {
@@ -90,17 +68,18 @@ Value logarithm(ImplicitLocOpBuilder &b, ValueRange in) {
 }
 
 std::string whyNotSwish(NodeOp op) {
-  return ::lpu::onnx_lowering::getFloat(op, "alpha", 1) != 1
-             ? "alpha is not 1"
-             : whyNot(op);
+  return ::lpu::onnx_lowering::getFloat(op, "alpha", 1) != 1 ? "alpha is not 1"
+                                                             : whyNot(op);
 }
 
 Value softsign(ImplicitLocOpBuilder &b, ValueRange in) {
-  Value size = arith::AddFOp::create(b, Value(math::AbsFOp::create(b, in[0])), constant(b, 1));
+  Value size = arith::AddFOp::create(b, Value(math::AbsFOp::create(b, in[0])),
+                                     constant(b, 1));
   return arith::DivFOp::create(b, in[0], size);
 }
 
-template <Scalar body> constexpr Rule rule(llvm::StringRef name, int64_t since) {
+template <Scalar body>
+constexpr Rule rule(llvm::StringRef name, int64_t since) {
   return {"", name, since, whyNot, convert<body>};
 }
 
