@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -73,11 +74,27 @@ Value mapIndexed(ImplicitLocOpBuilder &b, ArrayRef<int64_t> loops, Type element,
       .getResult(0);
 }
 
+/// The element of a constant whose elements are all the same; null for others.
+static TypedAttr getSplat(Value value) {
+  DenseElementsAttr elements;
+  bool isSplat = matchPattern(value, m_Constant(&elements)) &&
+                 elements.getNumElements() > 0 && elements.isSplat();
+  return isSplat ? elements.getSplatValue<TypedAttr>() : TypedAttr();
+}
+
 Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
                   Type element, ValueRange inputs, ScalarBody body) {
   size_t rank = shape.size();
   SmallVector<AffineMap> maps;
+  SmallVector<Value> read;
+  // Scalars are constants of the body, where they fold.
+  SmallVector<TypedAttr> splats;
   for (Value input : inputs) {
+    splats.push_back(getSplat(input));
+    if (splats.back()) {
+      continue;
+    }
+    read.push_back(input);
     auto from = cast<RankedTensorType>(input.getType());
     SmallVector<AffineExpr> indices;
     for (auto [d, extent] : llvm::enumerate(from.getShape())) {
@@ -88,7 +105,19 @@ Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
     }
     maps.push_back(AffineMap::get(unsigned(rank), 0, indices, b.getContext()));
   }
-  return mapIndexed(b, shape, element, inputs, maps, body);
+  return mapIndexed(b, shape, element, read, maps,
+                    [&](ImplicitLocOpBuilder &at, ValueRange elements) {
+                      SmallVector<Value> all;
+                      for (TypedAttr splat : splats) {
+                        if (splat) {
+                          all.push_back(arith::ConstantOp::create(at, splat));
+                        } else {
+                          all.push_back(elements.front());
+                          elements = elements.drop_front();
+                        }
+                      }
+                      return body(at, all);
+                    });
 }
 
 Value reduceElements(ImplicitLocOpBuilder &b, Value input,

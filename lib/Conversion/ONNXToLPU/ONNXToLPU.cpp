@@ -21,12 +21,17 @@ using mlir::onnx::NodeOp;
 static const Rule *findRule(NodeOp op, std::string &reason) {
   const Rule *found = nullptr;
   reason = "no rule for this operator";
-  for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getAttentionRules(),
+  for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getArithmeticRules(),
+                                ::lpu::onnx_lowering::getAttentionRules(),
+                                ::lpu::onnx_lowering::getCastRules(),
+                                ::lpu::onnx_lowering::getComparisonRules(),
                                 ::lpu::onnx_lowering::getContractionRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
+                                ::lpu::onnx_lowering::getGenerationRules(),
                                 ::lpu::onnx_lowering::getMovementRules(),
                                 ::lpu::onnx_lowering::getNormalizationRules(),
-                                ::lpu::onnx_lowering::getQuantizationRules()}) {
+                                ::lpu::onnx_lowering::getQuantizationRules(),
+                                ::lpu::onnx_lowering::getTrainingRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since) {

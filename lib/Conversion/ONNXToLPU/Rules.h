@@ -50,12 +50,17 @@ std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value);
 /// The same of input `index` of a node, before it is converted: what `whyNot` may ask.
 std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::onnx::NodeOp op, unsigned index);
 
+llvm::ArrayRef<Rule> getArithmeticRules();
 llvm::ArrayRef<Rule> getAttentionRules();
-llvm::ArrayRef<Rule> getElementwiseRules();
+llvm::ArrayRef<Rule> getCastRules();
+llvm::ArrayRef<Rule> getComparisonRules();
 llvm::ArrayRef<Rule> getContractionRules();
+llvm::ArrayRef<Rule> getElementwiseRules();
+llvm::ArrayRef<Rule> getGenerationRules();
 llvm::ArrayRef<Rule> getMovementRules();
 llvm::ArrayRef<Rule> getNormalizationRules();
 llvm::ArrayRef<Rule> getQuantizationRules();
+llvm::ArrayRef<Rule> getTrainingRules();
 
 /// "input 1 has no known rank" where any input or output has none.
 std::string whyNotRanked(mlir::onnx::NodeOp op);
