@@ -28,6 +28,7 @@ static const Rule *findRule(NodeOp op, std::string &reason) {
                                 ::lpu::onnx_lowering::getContractionRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
                                 ::lpu::onnx_lowering::getGenerationRules(),
+                                ::lpu::onnx_lowering::getIndexingRules(),
                                 ::lpu::onnx_lowering::getMovementRules(),
                                 ::lpu::onnx_lowering::getNormalizationRules(),
                                 ::lpu::onnx_lowering::getQuantizationRules(),

@@ -57,6 +57,7 @@ llvm::ArrayRef<Rule> getComparisonRules();
 llvm::ArrayRef<Rule> getContractionRules();
 llvm::ArrayRef<Rule> getElementwiseRules();
 llvm::ArrayRef<Rule> getGenerationRules();
+llvm::ArrayRef<Rule> getIndexingRules();
 llvm::ArrayRef<Rule> getMovementRules();
 llvm::ArrayRef<Rule> getNormalizationRules();
 llvm::ArrayRef<Rule> getQuantizationRules();
