@@ -16,31 +16,6 @@ using mlir::onnx::NodeOp;
 namespace lpu::onnx_lowering {
 namespace {
 
-int64_t product(ArrayRef<int64_t> extents) {
-  int64_t result = 1;
-  for (int64_t extent : extents) {
-    result *= extent;
-  }
-  return result;
-}
-
-/// Indices along `axis` of a result for which that axis is `loop`.
-SmallVector<AffineExpr> replace(ImplicitLocOpBuilder &b, size_t rank, int64_t axis, unsigned loop) {
-  SmallVector<AffineExpr> at = loopsAt(b, rank);
-  at[size_t(axis)] = loopAt(b, loop);
-  return at;
-}
-
-/// table[.., indices, ..] with indices that are not negative.
-Value gatherRows(ImplicitLocOpBuilder &b, Value table, Value indices, int64_t axis = 0) {
-  SmallVector<int64_t> shape(shapeOf(table).take_front(size_t(axis)));
-  llvm::append_range(shape, shapeOf(indices));
-  llvm::append_range(shape, shapeOf(table).drop_front(size_t(axis) + 1));
-  return mlir::lpu::GatherOp::create(b, RankedTensorType::get(shape, elementOf(table)), table,
-                                     indices, axis)
-      .getResult();
-}
-
 //===----------------------------------------------------------------------===//
 // Gather
 //===----------------------------------------------------------------------===//
@@ -422,21 +397,6 @@ SmallVector<Value> convertReverseSequence(NodeOp op, ValueRange inputs, Implicit
 //===----------------------------------------------------------------------===//
 // As many elements as a condition holds for
 //===----------------------------------------------------------------------===//
-
-/// The first `count` indices at which `condition`, a vector of i1, is true; 0 where there are
-/// fewer.
-Value findTrue(ImplicitLocOpBuilder &b, Value condition, int64_t count) {
-  int64_t extent = shapeOf(condition)[0];
-  Value ones = mapLoops(b, extent, b.getI32Type(), Read(condition),
-                        [](const Point &point) { return toInt(point[0]); });
-  Value before = scan(b, ones, 0, Combine::Sum, /*exclusive=*/true, /*reverse=*/false);
-  SmallVector<AffineExpr> at{loopAt(b, 1)};
-  return reduceLoops(b, count, extent, b.getI32Type(), Combine::Sum,
-                     {Read(condition, at), Read(before, at)}, [](const Point &point) {
-                       Scalar here = point[0] & (point[1] == point.loop(0));
-                       return select(here, point.loop(1), 0);
-                     });
-}
 
 /// "the number of elements depends on the data" where output `index` has no static shape.
 std::string whyNotCounted(NodeOp op) {

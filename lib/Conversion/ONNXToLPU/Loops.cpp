@@ -425,6 +425,42 @@ Value scan(ImplicitLocOpBuilder &b, Value value, int64_t axis, Combine combine, 
   return result;
 }
 
+Value gatherRows(ImplicitLocOpBuilder &b, Value table, Value indices, int64_t axis) {
+  SmallVector<int64_t> shape(shapeOf(table).take_front(size_t(axis)));
+  llvm::append_range(shape, shapeOf(indices));
+  llvm::append_range(shape, shapeOf(table).drop_front(size_t(axis) + 1));
+  return mlir::lpu::GatherOp::create(b, RankedTensorType::get(shape, elementOf(table)), table,
+                                     indices, axis)
+      .getResult();
+}
+
+Value findTrue(ImplicitLocOpBuilder &b, Value condition, int64_t count) {
+  int64_t extent = shapeOf(condition)[0];
+  Value ones = mapLoops(b, extent, b.getI32Type(), Read(condition),
+                        [](const Point &point) { return toInt(point[0]); });
+  Value before = scan(b, ones, 0, Combine::Sum, /*exclusive=*/true, /*reverse=*/false);
+  SmallVector<AffineExpr> at{loopAt(b, 1)};
+  return reduceLoops(b, count, extent, b.getI32Type(), Combine::Sum,
+                     {Read(condition, at), Read(before, at)}, [](const Point &point) {
+                       Scalar here = point[0] & (point[1] == point.loop(0));
+                       return select(here, point.loop(1), 0);
+                     });
+}
+
+int64_t product(ArrayRef<int64_t> extents) {
+  int64_t result = 1;
+  for (int64_t extent : extents) {
+    result *= extent;
+  }
+  return result;
+}
+
+SmallVector<AffineExpr> replace(ImplicitLocOpBuilder &b, size_t rank, int64_t axis, unsigned loop) {
+  SmallVector<AffineExpr> at = loopsAt(b, rank);
+  at[size_t(axis)] = loopAt(b, loop);
+  return at;
+}
+
 std::optional<SmallVector<int64_t>> getIntList(mlir::onnx::NodeOp op, StringRef name) {
   auto list = dyn_cast_or_null<DenseI64ArrayAttr>(op.getNodeAttr(name));
   return list ? std::optional(llvm::to_vector(list.asArrayRef())) : std::nullopt;

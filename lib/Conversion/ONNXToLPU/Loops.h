@@ -162,6 +162,18 @@ mlir::Value take(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t
 mlir::Value scan(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t axis,
                  Combine combine, bool exclusive, bool reverse);
 
+/// table[.., indices, ..] with indices of the run that are not negative.
+mlir::Value gatherRows(mlir::ImplicitLocOpBuilder &builder, mlir::Value table, mlir::Value indices,
+                       int64_t axis = 0);
+/// The first `count` indices at which `condition`, a vector of i1, is true; 0 where there are
+/// fewer.
+mlir::Value findTrue(mlir::ImplicitLocOpBuilder &builder, mlir::Value condition, int64_t count);
+
+int64_t product(llvm::ArrayRef<int64_t> extents);
+/// The loops, but along `axis` another one.
+llvm::SmallVector<mlir::AffineExpr> replace(mlir::ImplicitLocOpBuilder &builder, size_t rank,
+                                            int64_t axis, unsigned loop);
+
 /// Attribute `name` of integers; nothing where it is not given.
 std::optional<llvm::SmallVector<int64_t>> getIntList(mlir::onnx::NodeOp op, llvm::StringRef name);
 /// An axis as one that is not negative.

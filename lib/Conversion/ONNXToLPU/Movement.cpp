@@ -360,6 +360,9 @@ Value reshape(ImplicitLocOpBuilder &b, Value value, RankedTensorType type) {
   if (from.getShape() == type.getShape()) {
     return value;
   }
+  if (type.getNumElements() == 0) {
+    return tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  }
   auto groups = getReassociationIndicesForReshape(from, type);
   if (groups && from.getRank() > type.getRank()) {
     return tensor::CollapseShapeOp::create(b, type, value, *groups);

@@ -32,6 +32,9 @@ static const Rule *findRule(NodeOp op, std::string &reason) {
                                 ::lpu::onnx_lowering::getMovementRules(),
                                 ::lpu::onnx_lowering::getNormalizationRules(),
                                 ::lpu::onnx_lowering::getQuantizationRules(),
+                                ::lpu::onnx_lowering::getResizeRules(),
+                                ::lpu::onnx_lowering::getSignalRules(),
+                                ::lpu::onnx_lowering::getSortingRules(),
                                 ::lpu::onnx_lowering::getTrainingRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&

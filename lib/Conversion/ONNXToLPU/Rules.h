@@ -61,6 +61,9 @@ llvm::ArrayRef<Rule> getIndexingRules();
 llvm::ArrayRef<Rule> getMovementRules();
 llvm::ArrayRef<Rule> getNormalizationRules();
 llvm::ArrayRef<Rule> getQuantizationRules();
+llvm::ArrayRef<Rule> getResizeRules();
+llvm::ArrayRef<Rule> getSignalRules();
+llvm::ArrayRef<Rule> getSortingRules();
 llvm::ArrayRef<Rule> getTrainingRules();
 
 /// "input 1 has no known rank" where any input or output has none.
