@@ -205,6 +205,20 @@ SmallVector<Value> convertPad(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
   })};
 }
 
+/// The middle of what is longer, zeros around what is shorter.
+SmallVector<Value> convertCenterCropPad(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
+  SmallVector<int64_t> low, high;
+  Value result = inputs[0];
+  for (auto [d, size] : llvm::enumerate(outputType(op, 0).getShape())) {
+    int64_t extent = shapeOf(result)[d], more = std::max<int64_t>(size - extent, 0);
+    result = sliceAxis(b, result, int64_t(d), std::max<int64_t>(extent - size, 0) / 2,
+                       std::min(extent, size));
+    low.push_back(more / 2);
+    high.push_back(more - more / 2);
+  }
+  return {padWith(b, result, low, high, getNeutral(b, Combine::Sum, elementOf(result)))};
+}
+
 //===----------------------------------------------------------------------===//
 // Copies
 //===----------------------------------------------------------------------===//
@@ -396,6 +410,7 @@ ArrayRef<Rule> getMovementRules() {
       {"", "Split", 1, whyNotSplit, convertSplit, Elements::Moved},
       {"", "Slice", 1, whyNotSlice, convertSlice, Elements::Moved},
       {"", "Pad", 1, whyNotPad, convertPad, Elements::Moved},
+      {"", "CenterCropPad", 18, whyNotRanked, convertCenterCropPad, Elements::Moved},
       {"", "Expand", 8, whyNotRanked, convertExpand, Elements::Moved},
       {"", "Tile", 1, whyNotRanked, convertTile, Elements::Moved},
       {"", "DepthToSpace", 1, whyNotImage, convertDepthToSpace, Elements::Moved},
