@@ -8,6 +8,10 @@ using mlir::onnx::NodeOp;
 namespace lpu::onnx_lowering {
 namespace {
 
+/// Lengths of one direct sum an output: within a fast transform, and instead of one.
+constexpr int64_t kMaxRadix = 8;
+constexpr int64_t kMaxDirect = 64;
+
 constexpr double kTurn = 6.283185307179586;
 
 //===----------------------------------------------------------------------===//
@@ -21,13 +25,15 @@ struct Transform {
   bool isInverse = false;
   /// The inputs are the first half of a spectrum, whose rest are their conjugates.
   bool isHalf = false;
+  /// An inverse transform divides by its length.
+  bool isScaled = true;
 
   SmallVector<int64_t> shape() const { return {inputs, inputParts, outputs, outputParts}; }
   SmallVector<double> factors() const {
     SmallVector<double> result;
     for (int64_t n = 0; n < inputs; ++n) {
       bool isTwice = isHalf && n != 0 && 2 * n != length;
-      double scale = (isInverse ? 1.0 / double(length) : 1.0) * (isTwice ? 2 : 1);
+      double scale = (isInverse && isScaled ? 1.0 / double(length) : 1.0) * (isTwice ? 2 : 1);
       for (int64_t from = 0; from < inputParts; ++from) {
         for (int64_t k = 0; k < outputs; ++k) {
           double angle = kTurn * double(n * k % length) / double(length);
@@ -42,6 +48,95 @@ struct Transform {
     return result;
   }
 };
+
+/// outer x inputs x inner x parts to outer x outputs x inner x parts.
+Value transformDirectly(ImplicitLocOpBuilder &b, Value data, const Transform &transform) {
+  int64_t outer = shapeOf(data)[0], inner = shapeOf(data)[2];
+  Value factors = makeFloats(b, transform.shape(), transform.factors());
+  auto loop = [&](unsigned index) { return loopAt(b, index); };
+  // Loops: outer, output, inner, its part; input, its part.
+  return reduceLoops(b, {outer, transform.outputs, inner, transform.outputParts},
+                     {transform.inputs, transform.inputParts}, b.getF32Type(), Combine::Sum,
+                     {Read(data, {loop(0), loop(4), loop(2), loop(5)}),
+                      Read(factors, {loop(4), loop(5), loop(1), loop(3)})},
+                     [](const Point &point) { return point[0] * point[1]; });
+}
+
+/// The factor that is split off first; `length` itself where it is short or a prime.
+int64_t getRadix(int64_t length) {
+  if (length <= kMaxRadix) {
+    return length;
+  }
+  if (length % 4 == 0) {
+    return 4;
+  }
+  int64_t radix = 2;
+  while (radix * radix <= length && length % radix != 0) {
+    ++radix;
+  }
+  return length % radix == 0 ? radix : length;
+}
+
+/// All outputs of a transform of as many inputs, not scaled: with n = q a + i and k = p m + r, sums
+/// over a, turns by i r, and transforms of length q over i.
+Value transformFast(ImplicitLocOpBuilder &b, Value data, int64_t length, bool isInverse) {
+  int64_t p = getRadix(length), q = length / p;
+  int64_t outer = shapeOf(data)[0], inner = shapeOf(data)[2], parts = shapeOf(data)[3];
+  Transform butterfly{p, p, parts, p, 2, isInverse};
+  butterfly.isScaled = false;
+  if (q == 1) {
+    return transformDirectly(b, data, butterfly);
+  }
+  Value sums = transformDirectly(b, reshapeTo(b, data, {outer, p, q * inner, parts}), butterfly);
+  sums = reshapeTo(b, sums, {outer, p, q, inner, 2});
+  SmallVector<double> turns;
+  for (int64_t r = 0; r < p; ++r) {
+    for (int64_t i = 0; i < q; ++i) {
+      double angle = kTurn * double(i * r) / double(length);
+      turns.append({std::cos(angle), isInverse ? std::sin(angle) : -std::sin(angle)});
+    }
+  }
+  Value table = makeFloats(b, {p, q, 2}, turns);
+  auto part = [&](Value value, std::initializer_list<unsigned> loops, int64_t index) {
+    SmallVector<AffineExpr> at;
+    for (unsigned loop : loops) {
+      at.push_back(loopAt(b, loop));
+    }
+    at.push_back(fixedAt(b, index));
+    return Read(value, at);
+  };
+  // Loops: outer, r, i, inner, part.
+  Value turned = mapLoops(b, {outer, p, q, inner, 2}, b.getF32Type(),
+                          {part(sums, {0, 1, 2, 3}, 0), part(sums, {0, 1, 2, 3}, 1),
+                           part(table, {1, 2}, 0), part(table, {1, 2}, 1)},
+                          [](const Point &point) {
+                            return select(point.loop(4) == 0,
+                                          point[0] * point[2] - point[1] * point[3],
+                                          point[0] * point[3] + point[1] * point[2]);
+                          });
+  Value result = transformFast(b, reshapeTo(b, turned, {outer * p, q, inner, 2}), q, isInverse);
+  result = transpose(b, reshapeTo(b, result, {outer, p, q, inner, 2}), {0, 2, 1, 3, 4});
+  return reshapeTo(b, result, {outer, length, inner, 2});
+}
+
+Value transformData(ImplicitLocOpBuilder &b, Value data, const Transform &transform) {
+  // Direct sums are more exact; an inverse divides the errors by its length.
+  int64_t most = transform.isInverse ? kMaxRadix : kMaxDirect;
+  if (transform.isHalf || transform.length <= most ||
+      getRadix(transform.length) == transform.length) {
+    return transformDirectly(b, data, transform);
+  }
+  data = padWith(b, data, {0, 0, 0, 0}, {0, transform.length - transform.inputs, 0, 0},
+                 b.getF32FloatAttr(0));
+  Value result = transformFast(b, data, transform.length, transform.isInverse);
+  result = sliceAxis(b, result, 1, 0, transform.outputs);
+  if (!transform.isInverse) {
+    return result;
+  }
+  return mapLoops(b, shapeOf(result), b.getF32Type(), Read(result), [&](const Point &point) {
+    return point[0] * (1 / double(transform.length));
+  });
+}
 
 int64_t getAxis(NodeOp op) {
   int64_t rank = inputType(op, 0).getRank();
@@ -72,15 +167,7 @@ SmallVector<Value> convertDFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
   int64_t inner = product(from.slice(axis + 1, from.size() - axis - 2));
   Value data = reshapeTo(b, inputs[0], {outer, from[axis], inner, from.back()});
   data = sliceAxis(b, data, 1, 0, used);
-  Value factors = makeFloats(b, transform.shape(), transform.factors());
-  auto loop = [&](unsigned index) { return loopAt(b, index); };
-  // Loops: outer, output, inner, its part; input, its part.
-  Value result = reduceLoops(b, {outer, to[axis], inner, to.back()}, {used, from.back()},
-                             b.getF32Type(), Combine::Sum,
-                             {Read(data, {loop(0), loop(4), loop(2), loop(5)}),
-                              Read(factors, {loop(4), loop(5), loop(1), loop(3)})},
-                             [](const Point &point) { return point[0] * point[1]; });
-  return {reshapeTo(b, result, to)};
+  return {reshapeTo(b, transformData(b, data, transform), to)};
 }
 
 std::string whyNotSTFT(NodeOp op) {
@@ -101,19 +188,18 @@ SmallVector<Value> convertSTFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
   int64_t missing = std::max<int64_t>((to[1] - 1) * step + used - shapeOf(data)[1], 0);
   data = padWith(b, data, {0, 0, 0}, {0, missing, 0}, b.getF32FloatAttr(0));
   Transform transform{length, used, parts, to[2], to[3]};
-  Value factors = makeFloats(b, transform.shape(), transform.factors());
+  // Loops: batch, frame, place in it, part.
+  SmallVector<Read> reads{
+      Read(data, {loopAt(b, 0), loopAt(b, 1) * step + loopAt(b, 2), loopAt(b, 3)})};
   if (hasWindow) {
-    Value window = sliceAxis(b, inputs[2], 0, 0, used);
-    factors = mapLoops(b, transform.shape(), b.getF32Type(),
-                       {Read(factors), Read(window, {loopAt(b, 0)})},
-                       [](const Point &point) { return point[0] * point[1]; });
+    reads.push_back(Read(sliceAxis(b, inputs[2], 0, 0, used), {loopAt(b, 2)}));
   }
-  auto loop = [&](unsigned index) { return loopAt(b, index); };
-  // Loops: batch, frame, output, its part; input, its part.
-  return {reduceLoops(b, to, {used, parts}, b.getF32Type(), Combine::Sum,
-                      {Read(data, {loop(0), loop(1) * step + loop(4), loop(5)}),
-                       Read(factors, {loop(4), loop(5), loop(2), loop(3)})},
-                      [](const Point &point) { return point[0] * point[1]; })};
+  Value frames = mapLoops(b, {to[0], to[1], used, parts}, b.getF32Type(), reads,
+                          [&](const Point &point) {
+                            return hasWindow ? point[0] * point[1] : point[0];
+                          });
+  frames = reshapeTo(b, frames, {to[0] * to[1], used, 1, parts});
+  return {reshapeTo(b, transformData(b, frames, transform), to)};
 }
 
 //===----------------------------------------------------------------------===//
