@@ -1,6 +1,7 @@
 //===- Engine.cpp - Kernels as machine code -------------------------------===//
 
 #include "Engine.h"
+#include "LPU/Transforms/MachineScalars.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/Conversion/MathToLibm/MathToLibm.h"
 #include "mlir/Conversion/Passes.h"
@@ -68,6 +69,12 @@ struct CopiesToLoops : PassWrapper<CopiesToLoops, OperationPass<func::FuncOp>> {
   }
 };
 
+/// LLVM has no floats of 8 bits and less, and bfloat16 only with a library.
+struct ExpandSmallFloats : PassWrapper<ExpandSmallFloats, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandSmallFloats)
+  void runOnOperation() override { mlir::lpu::expandSmallFloats(getOperation()); }
+};
+
 /// What LLVM has no intrinsic for, or no accurate one, is libm's.
 struct FunctionsToLibm : PassWrapper<FunctionsToLibm, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(FunctionsToLibm)
@@ -88,7 +95,8 @@ void addPasses(PassManager &manager) {
   OpPassManager &function = manager.nest<func::FuncOp>();
   function.addPass(::lpu::createDecomposeCompositesPass());
   function.addPass(std::make_unique<PrepareLoops>());
-  function.addPass(createCanonicalizerPass());
+  manager.addPass(std::make_unique<ExpandSmallFloats>());
+  manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addPass(bufferization::createEmptyTensorEliminationPass());
   manager.addPass(bufferization::createEmptyTensorToAllocTensorPass());
   bufferization::OneShotBufferizePassOptions bufferize;

@@ -72,6 +72,10 @@ void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(mlir::lpu::createQuantizeCachesPass(caches));
 }
 
+void addExpansionPasses(OpPassManager &manager) {
+  manager.addPass(mlir::lpu::createExpandScalarsPass());
+}
+
 void addPlacementPasses(OpPassManager &manager) {
   manager.addPass(mlir::lpu::createPlaceBuffersPass());
   manager.addPass(createEmitMemoryPass());

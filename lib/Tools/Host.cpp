@@ -38,6 +38,9 @@ cl::opt<bool> observe("observe", cl::desc("print the largest |x| that matrix pro
                                           "and attention read"),
                       cl::cat(category));
 
+cl::opt<bool> expand("expand-scalars", cl::cat(category),
+                     cl::desc("scalar bodies in operations of the VXM"));
+
 int fail(const llvm::Twine &message) {
   llvm::errs() << "lpu-host: " << message << "\n";
   return 1;
@@ -127,6 +130,13 @@ int run(MLIRContext &context) {
   OwningOpRef<ModuleOp> module = load(context);
   if (!module) {
     return 1;
+  }
+  if (expand) {
+    PassManager manager(&context);
+    lpu::addExpansionPasses(manager);
+    if (failed(manager.run(*module))) {
+      return 1;
+    }
   }
   func::FuncOp entry = findEntry(*module);
   if (!entry) {

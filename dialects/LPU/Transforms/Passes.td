@@ -19,6 +19,32 @@ def BoundCyclesPass : Pass<"lpu-bound-cycles", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::lpu::LPUDialect"];
 }
 
+def ExpandScalarsPass : Pass<"lpu-expand-scalars"> {
+  let summary = "scalar bodies in operations of the VXM";
+  let description = [{
+    Rewrites the bodies of `linalg.generic` and `lpu.map` into what one ALU does in one
+    operation; MachineScalars.h has the list. Divisions, remainders, comparisons, conversions,
+    rounding to narrow types and functions become sequences of these, within 4 ulp of the real
+    function, with NaN, infinities and zeros as IEEE has them; integer ones are exact. What it does
+    not know it leaves: `isMachineScalar` says which.
+
+    ```mlir
+    %q = arith.divf %x, %y : f32
+    ```
+    becomes
+    ```mlir
+    %r = arith.divf %one, %y : f32
+    %p = arith.mulf %x, %r : f32
+    %n = arith.negf %y : f32
+    %e = math.fma %n, %p, %x : f32
+    %c = math.fma %e, %r, %p : f32
+    %is = arith.cmpf oeq, %c, %c : f32
+    %q = arith.select %is, %c, %p : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
 def FuseMapsPass : Pass<"lpu-fuse-maps", "::mlir::func::FuncOp"> {
   let summary = "join maps that pass a buffer on to one other map";
   let description = [{

@@ -29,6 +29,8 @@ void addPassesTo(Level level, mlir::OpPassManager &manager,
                  const PipelineOptions &options = {});
 /// For a module at the tensor level whose ranges are known: its caches in int8.
 void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options);
+/// Scalar bodies of any level in operations of the VXM.
+void addExpansionPasses(mlir::OpPassManager &manager);
 /// The way from the kernel level to the isa level in two parts, of which the second takes
 /// one entry at a time: a module at kernel level -> the same with its buffers placed and
 /// its words of SRAM emitted; and a module of one such entry -> the isa level.

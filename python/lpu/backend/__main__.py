@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=60, help="seconds a test")
     parser.add_argument("--report", type=Path, help="default: build/reports/backend.json, with -host for HOST; "
                         "not for a selection")
+    parser.add_argument("--expand-scalars", action="store_true", help="HOST: bodies in operations of the VXM")
     parser.add_argument("--verbose", action="store_true", help="a line for passes, too")
     options = parser.parse_args(arguments)
     suites = SUITES if options.suite == "all" else tuple(options.suite.split(","))
@@ -52,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{result['status']:11} {test.name}: {result['reason']}", flush=True)
 
     start = time.monotonic()
-    results = run_tests(tests, options.device, options.jobs, options.timeout, report=report)
+    flags = {"expand_scalars": True} if options.expand_scalars and options.device == "HOST" else {}
+    results = run_tests(tests, options.device, options.jobs, options.timeout, flags, report=report)
     made = make_report(results, options.device)
     path = options.report
     if path is None and not options.patterns:

@@ -116,7 +116,9 @@ class BackendRep(base.BackendRep):
         return str(Path(self._folder.name) / name)
 
     def _run_host(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arguments = [self._file("model.onnx")]
+        from lpu.compiler import _flags
+
+        arguments = [self._file("model.onnx"), *_flags(self._options)]
         for i, (name, array) in enumerate(arrays.items()):
             np.save(self._file(f"input{i}.npy"), _to_plain(array))
             arguments += ["--input", f"{name}={self._file(f'input{i}.npy')}"]
@@ -148,7 +150,7 @@ class Backend(base.Backend):
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "TSP1", **options) -> BackendRep:
-        """`options` are flags of lpu-compile, as for lpu.compile."""
+        """`options` are flags of lpu-compile, as for lpu.compile; on HOST of lpu-host."""
         if not cls.supports_device(device):
             raise ValueError(f"device {device!r}: expected {' or '.join(DEVICES)}")
         return BackendRep(model, device, options)
