@@ -114,7 +114,9 @@ void Folder::addInitializer(const TensorProto &tensor, Scope &scope) {
                  tensor.data_type() == TensorProto::INT32 ||
                  tensor.data_type() == TensorProto::BOOL;
   // What is larger is a weight: it stays the tensor of the file that it is.
-  bool isSmall = elements <= (isIndex ? kMaxFoldedElements : kInPlaceBytes / 4);
+  bool isFixed = llvm::any_of(options.inputValues,
+                              [&](const auto &value) { return value.first == name; });
+  bool isSmall = elements <= (isIndex || isFixed ? kMaxFoldedElements : kInPlaceBytes / 4);
   if (!isSmall) {
     weights.insert(name);
   }
