@@ -12,22 +12,36 @@ using namespace mlir;
 namespace lpu::host {
 
 std::string getDescr(Type element) {
-  if (element.isInteger(1)) {
-    return "|b1";
-  }
-  unsigned bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 0;
-  if ((bits != 8 && bits != 16 && bits != 32 && bits != 64) || element.isBF16()) {
-    return "";
-  }
-  char kind = isa<FloatType>(element) ? 'f' : element.isUnsignedInteger() ? 'u' : 'i';
-  return std::string(bits == 8 ? "|" : "<") + kind + std::to_string(bits / 8);
+  std::optional<ElementType> type = mlir::lpu::toElementType(element);
+  return type ? std::string(numpyTypeString(*type)) : "";
 }
 
 std::optional<size_t> getBytes(RankedTensorType type) {
-  if (!type.hasStaticShape() || getDescr(type.getElementType()).empty()) {
+  std::optional<ElementType> element = mlir::lpu::toElementType(type.getElementType());
+  if (!type.hasStaticShape() || !element) {
     return std::nullopt;
   }
-  return size_t(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
+  return size_t(type.getNumElements()) * elementBytes(*element);
+}
+
+std::optional<Conversion> getConversion(Operation *op) {
+  if (!isa<mlir::lpu::NarrowOp, mlir::lpu::WidenOp>(op)) {
+    return std::nullopt;
+  }
+  // `is_unsigned` is of the model's integers.
+  bool isUnsigned = op->hasAttr("is_unsigned");
+  auto typeOf = [&](Type tensor, bool isModel) {
+    Type element = cast<RankedTensorType>(tensor).getElementType();
+    bool changes = isModel && isUnsigned && element.isSignlessInteger() && !element.isInteger(1);
+    return mlir::lpu::toElementType(
+        changes ? IntegerType::get(element.getContext(), element.getIntOrFloatBitWidth(),
+                                   IntegerType::Unsigned)
+                : element);
+  };
+  bool isNarrow = isa<mlir::lpu::NarrowOp>(op);
+  auto from = typeOf(op->getOperand(0).getType(), isNarrow);
+  auto to = typeOf(op->getResult(0).getType(), !isNarrow);
+  return from && to ? std::optional(Conversion{*from, *to}) : std::nullopt;
 }
 
 NpyArray makeZeros(RankedTensorType type) {
@@ -78,7 +92,8 @@ FailureOr<Constant> getConstant(Operation *op, mlir::onnx::WeightFiles &files) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   std::optional<size_t> size = getBytes(type);
   if (!size) {
-    return op->emitOpError("expected elements of 8, 16, 32 or 64 bits, got ") << type;
+    return op->emitOpError("expected a static shape and elements that are numbers, got ")
+           << type;
   }
   Constant constant;
   if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(value)) {
@@ -87,6 +102,15 @@ FailureOr<Constant> getConstant(Operation *op, mlir::onnx::WeightFiles &files) {
       return op->emitError(llvm::toString(bytes.takeError()));
     }
     constant.data = reinterpret_cast<const uint8_t *>(bytes->data());
+    // Less than a byte: the file packs them, from the low bits.
+    unsigned bits = type.getElementTypeBitWidth();
+    if (bits > 1 && bits < 8) {
+      for (size_t k = 0; k < *size; ++k) {
+        constant.owned.push_back(constant.data[k * bits / 8] >> (k * bits % 8) &
+                                 ((1u << bits) - 1));
+      }
+      constant.data = nullptr;
+    }
   } else if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
     FailureOr<Constant> dense = fromElements(op, type, elements);
     if (failed(dense)) {

@@ -77,8 +77,8 @@ public:
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       if (!type || !getBytes(type)) {
         return entry.emitError("input ")
-               << argument.getArgNumber() << ": expected a static shape and elements of 8, 16, 32 "
-               << "or 64 bits, got " << argument.getType();
+               << argument.getArgNumber() << ": expected a static shape and elements that are "
+               << "numbers, got " << argument.getType();
       }
       Buffer buffer{type};
       buffer.input = int(argument.getArgNumber());
@@ -190,7 +190,7 @@ private:
       auto found = buffers.find(operand);
       call.operands.push_back(found == buffers.end() ? -1 : int(found->second));
     }
-    call.kernel = getKernel(op, body.getArrayRef(), inputs, cache);
+    call.kernel = getConversion(op) ? -1 : int(getKernel(op, body.getArrayRef(), inputs, cache));
     Buffer buffer{cast<RankedTensorType>(op->getResult(0).getType())};
     buffer.computedConstant = constant;
     call.result = add(op->getResult(0), buffer);

@@ -18,7 +18,7 @@ struct Buffer {
 
 /// One call of a kernel: its arguments are the inputs, then the result.
 struct Call {
-  unsigned kernel;
+  int kernel;                          ///< -1: a conversion of elements
   std::vector<unsigned> inputs;
   unsigned result;
   int tied = -1;                       ///< the buffer that the result starts as

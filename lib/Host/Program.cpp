@@ -66,18 +66,8 @@ struct Program::Implementation {
                        Observations &observations) const;
   absl::StatusOr<std::vector<NpyArray>> run(std::vector<NpyArray> arrays,
                                             Observations *observations);
-  void invoke(const Call &call, ArrayRef<const uint8_t *> memory, uint8_t *result) const {
-    SmallVector<const void *> pointers;
-    for (unsigned input : call.inputs) {
-      pointers.push_back(memory[input]);
-    }
-    pointers.push_back(result);
-    SmallVector<void *> arguments;
-    for (const void *&pointer : pointers) {
-      arguments.push_back(&pointer);
-    }
-    kernels[call.kernel](arguments.data());
-  }
+  absl::Status invoke(const Call &call, ArrayRef<const uint8_t *> memory, uint8_t *result) const;
+  absl::Status convert(const Call &call, const uint8_t *source, uint8_t *result) const;
 };
 
 void Program::Implementation::copyEntry(func::FuncOp original) {
@@ -110,6 +100,47 @@ void Program::Implementation::readPorts() {
         {nameOf(entry.getResultAttrOfType<StringAttr>(unsigned(i), key), "output", i),
          cast<RankedTensorType>(type)});
   }
+}
+
+absl::Status Program::Implementation::invoke(const Call &call, ArrayRef<const uint8_t *> memory,
+                                             uint8_t *result) const {
+  if (call.kernel < 0) {
+    return convert(call, memory[call.inputs.front()], result);
+  }
+  SmallVector<const void *> pointers;
+  for (unsigned input : call.inputs) {
+    pointers.push_back(memory[input]);
+  }
+  pointers.push_back(result);
+  SmallVector<void *> arguments;
+  for (const void *&pointer : pointers) {
+    arguments.push_back(&pointer);
+  }
+  kernels[size_t(call.kernel)](arguments.data());
+  return absl::OkStatus();
+}
+
+/// Elements in the type of lpu.narrow or lpu.widen; an error names input, output or operation.
+absl::Status Program::Implementation::convert(const Call &call, const uint8_t *source,
+                                              uint8_t *result) const {
+  Conversion conversion = *getConversion(call.op);
+  const Buffer &from = plan.buffers[call.inputs.front()];
+  absl::Status status = convertElements(conversion.from, source, conversion.to, result,
+                                        size_t(from.type.getNumElements()));
+  if (status.ok()) {
+    return status;
+  }
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  auto output = llvm::find(plan.results, call.result);
+  if (from.input >= 0) {
+    out << "input '" << inputs[size_t(from.input)].name << "'";
+  } else if (output != plan.results.end()) {
+    out << "output '" << outputs[size_t(output - plan.results.begin())].name << "'";
+  } else {
+    out << call.op->getLoc() << " (" << call.op->getName() << ")";
+  }
+  return absl::OutOfRangeError(absl::StrCat(text, ": ", status.message()));
 }
 
 LogicalResult Program::Implementation::compile() {
@@ -171,7 +202,9 @@ LogicalResult Program::Implementation::makeConstants() {
     if (call.tied >= 0) {
       std::memcpy(bytes.data(), memory[size_t(call.tied)], bytes.size());
     }
-    invoke(call, memory, bytes.data());
+    if (absl::Status status = invoke(call, memory, bytes.data()); !status.ok()) {
+      return call.op->emitError(std::string(status.message()));
+    }
     memory[call.result] = constants[call.result].data = bytes.data();
   }
   return success();
@@ -213,6 +246,14 @@ absl::Status Program::Implementation::check(const std::vector<NpyArray> &arrays)
     }
   }
   return absl::OkStatus();
+}
+
+/// Of elements with less than a byte, the low bits are what counts.
+static void clearUnusedBits(RankedTensorType type, std::vector<uint8_t> &bytes) {
+  unsigned bits = type.getElementTypeBitWidth();
+  for (size_t k = 0; bits < 8 && k < bytes.size(); ++k) {
+    bytes[k] = bits == 1 ? bytes[k] != 0 : bytes[k] & ((1u << bits) - 1);
+  }
 }
 
 /// Whether calibration wants the range of what `op` reads.
@@ -277,6 +318,7 @@ Program::Implementation::run(std::vector<NpyArray> arrays, Observations *observa
   for (auto [index, buffer] : llvm::enumerate(plan.buffers)) {
     if (buffer.input >= 0) {
       owned[index] = std::move(arrays[size_t(buffer.input)].bytes);
+      clearUnusedBits(buffer.type, owned[index]);
       memory[index] = owned[index].data();
     } else {
       memory[index] = constants[index].data;
@@ -307,7 +349,9 @@ Program::Implementation::run(std::vector<NpyArray> arrays, Observations *observa
         std::memcpy(result.data(), memory[tied], size);
       }
     }
-    invoke(call, memory, result.data());
+    if (absl::Status status = invoke(call, memory, result.data()); !status.ok()) {
+      return status;
+    }
     memory[call.result] = result.data();
     for (unsigned input : call.inputs) {
       if (ends(input) && input != call.result) {

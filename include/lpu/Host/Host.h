@@ -46,7 +46,7 @@ public:
   /// no more is updated in the input's own memory. With `observations`, merges
   /// the largest |x| of the operands of each linalg.matmul, norm,
   /// lpu.attention and lpu.cache_update of the entry that was compiled. Errors name the input, or
-  /// the operation that met a value that is not finite.
+  /// the operation that met a value that is not finite or does not fit its type.
   absl::StatusOr<std::vector<NpyArray>> run(std::vector<NpyArray> inputs,
                                             Observations *observations = nullptr);
 
@@ -58,7 +58,8 @@ private:
 
 /// An array of zeros of an input's type.
 NpyArray makeZeros(mlir::RankedTensorType type);
-/// NumPy's type string of elements, "<f4"; empty where it has none.
+/// NumPy's type string of an array of such elements, "<f4", of what NumPy lacks that of
+/// unsigned integers with the same bits; empty for what is no number.
 std::string getDescr(mlir::Type element);
 
 } // namespace lpu::host

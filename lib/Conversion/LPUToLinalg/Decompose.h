@@ -51,8 +51,6 @@ Value readElement(ImplicitLocOpBuilder &b, Value tensor, ValueRange indices);
 /// An integer of type i32 or i64 as an index.
 Value toIndex(ImplicitLocOpBuilder &b, Value integer);
 
-Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::NarrowOp op);
-Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::WidenOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::DequantizeOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::QuantizeOp op);
 Value decompose(ImplicitLocOpBuilder &b, mlir::lpu::GatherOp op);

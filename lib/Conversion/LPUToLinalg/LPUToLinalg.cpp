@@ -13,12 +13,10 @@ namespace {
 
 /// Composites are defined on f32 and static shapes; others are carried by it.
 LogicalResult check(Operation *op) {
-  bool anyFloat = isa<NarrowOp, WidenOp>(op);
   for (Type type : llvm::concat<Type>(op->getOperandTypes(), op->getResultTypes())) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     bool fits = tensor && tensor.hasStaticShape() &&
-                (anyFloat || !isa<FloatType>(tensor.getElementType()) ||
-                 tensor.getElementType().isF32());
+                (!isa<FloatType>(tensor.getElementType()) || tensor.getElementType().isF32());
     if (!fits) {
       return op->emitOpError("expected a static shape and no floats but f32, got ") << type;
     }
@@ -27,14 +25,14 @@ LogicalResult check(Operation *op) {
 }
 
 bool isComposite(Operation *op) {
-  return isa<NarrowOp, WidenOp, QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp,
-             LayerNormOp, SoftmaxOp, RotaryOp, AttentionOp>(op);
+  return isa<QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp,
+             SoftmaxOp, RotaryOp, AttentionOp>(op);
 }
 
 Value decomposeOne(ImplicitLocOpBuilder &b, Operation *op) {
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case<NarrowOp, WidenOp, QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp,
-            LayerNormOp, SoftmaxOp, RotaryOp, AttentionOp>(
+      .Case<QuantizeOp, DequantizeOp, GatherOp, CacheUpdateOp, RmsNormOp, LayerNormOp, SoftmaxOp,
+            RotaryOp, AttentionOp>(
           [&](auto composite) { return ::lpu::linalg_lowering::decompose(b, composite); });
 }
 
