@@ -1,10 +1,12 @@
 //===- Pipelines.cpp - From level to level --------------------------------===//
 
 #include "lpu/Pipelines/Pipelines.h"
+#include "LPU/IR/LPUTensorOps.h"
 #include "LPU/Transforms/Passes.h"
 #include "Stream/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -38,15 +40,27 @@ void addPassesTo(Level level, OpPassManager &manager,
   case Level::ONNX:
     break;
   case Level::Tensor:
-    manager.addNestedPass<func::FuncOp>(createONNXToLPUPass());
+    manager.addNestedPass<func::FuncOp>(createONNXToLPUPass(!options.nests));
     // The layers of a model repeat work on its inputs, such as rows of tables.
     manager.addNestedPass<func::FuncOp>(createCSEPass());
-    if (options.int8Weights) {
+    if (options.nests) {
+      manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass());
+      manager.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
+    } else if (options.int8Weights) {
       manager.addNestedPass<func::FuncOp>(mlir::lpu::createQuantizeWeightsPass());
     }
     break;
   case Level::Kernel:
     // Before anything is decided that a better lowering could decide otherwise.
+    if (options.nests) {
+      manager.addNestedPass<func::FuncOp>(
+          mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
+      addExpansionPasses(manager);
+      manager.addNestedPass<func::FuncOp>(createCSEPass());
+      manager.addPass(createTensorToNestPass());
+      manager.addNestedPass<func::FuncOp>(createSplitNestsPass());
+      break;
+    }
     manager.addNestedPass<func::FuncOp>(
         mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
     manager.addPass(createTensorToKernelPass(options.kernels));
@@ -64,6 +78,23 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addPass(createStreamToISAPass());
     break;
   }
+}
+
+bool hasKernels(ModuleOp module, const PipelineOptions &options) {
+  bool hasCaches = module.walk([](mlir::lpu::CacheUpdateOp) {
+    return WalkResult::interrupt();
+  }).wasInterrupted();
+  if (hasCaches) {
+    return true;
+  }
+  // Tried, with ranges that do not matter for the answer.
+  OwningOpRef<ModuleOp> trial = module.clone();
+  KernelOptions kernels = options.kernels;
+  kernels.activationMax = kernels.activationMax > 0 ? kernels.activationMax : 1;
+  ScopedDiagnosticHandler silent(module.getContext(), [](Diagnostic &) { return success(); });
+  PassManager manager(module.getContext());
+  manager.addPass(createTensorToKernelPass(kernels));
+  return succeeded(manager.run(*trial));
 }
 
 void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -487,6 +487,7 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     (*module)->setAttr("lpu.target", StringAttr::get(&context, targetName));
   }
   lpu::Int8Tensors int8Tensors;
+  OwningOpRef<ModuleOp> imported = needsTarget ? module->clone() : ModuleOp();
   for (lpu::Level level : {lpu::Level::Tensor, lpu::Level::Kernel, lpu::Level::Stream,
                            lpu::Level::ISA}) {
     if (level > last.value_or(lpu::Level::Kernel)) {
@@ -496,6 +497,14 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     auto addPasses = [&](PassManager &manager) { lpu::addPassesTo(level, manager, *options); };
     if (failed(runPasses(*module, timing, lpu::getLevelName(level), addPasses))) {
       return 1;
+    }
+    if (level == lpu::Level::Tensor && needsTarget && !lpu::hasKernels(*module, *options)) {
+      options->nests = true;
+      module = std::move(imported);
+      if (failed(runPasses(*module, timing, "nests", addPasses))) {
+        return 1;
+      }
+      continue;
     }
     bool beyondTensors = !last || *last > lpu::Level::Tensor;
     if (level == lpu::Level::Tensor &&

@@ -9,8 +9,9 @@
 
 namespace lpu {
 
-/// The onnx level -> the tensor level, one function at a time.
-std::unique_ptr<mlir::Pass> createONNXToLPUPass();
+/// The onnx level -> the tensor level, one function at a time. Without `composites`, only
+/// rules that work on carried elements are used.
+std::unique_ptr<mlir::Pass> createONNXToLPUPass(bool composites = true);
 /// What is in the way of converting `op`; empty when nothing is.
 std::string whyNotConvertible(mlir::onnx::NodeOp op);
 

@@ -21,12 +21,17 @@ struct PipelineOptions {
   bool int8Weights = false;
   /// KV caches in int8, from the tensor level on.
   bool int8Caches = false;
+  /// Loop nests on words for everything, in place of kernels (docs/Rationale/Nests.md).
+  bool nests = false;
   scheduling::Effort effort = scheduling::Effort::Standard;
 };
 /// Adds the passes that take a module from the level above to `level`; the
 /// module carries `lpu.target` from the kernel level on.
 void addPassesTo(Level level, mlir::OpPassManager &manager,
                  const PipelineOptions &options = {});
+/// Whether a module at the tensor level, with a target, becomes kernels: caches always do,
+/// others where every operation has one. Else `nests` takes all.
+bool hasKernels(mlir::ModuleOp module, const PipelineOptions &options);
 /// For a module at the tensor level whose ranges are known: its caches in int8.
 void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 /// Scalar bodies of any level in operations of the VXM.

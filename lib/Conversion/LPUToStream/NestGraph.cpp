@@ -77,8 +77,10 @@ private:
       result = node("rcp", node("rsqrt", in));
     } else if (isa<math::FloorOp>(inner)) {
       result = node("flooradd", {in[0], {Operand::Kind::Float, 0, 0, 0}});
+    } else if (isa<math::RoundEvenOp>(inner)) {
+      result = in[0]; // what takes it rounds so
     } else if (isa<arith::FPToSIOp>(inner)) {
-      result = node("f2i", in); // of whole numbers
+      result = node("f2i", in);
       nodes.back().bounds = {{INT32_MIN, INT32_MAX}};
     } else if (auto round = dyn_cast<mlir::lpu::RoundOp>(inner)) {
       Operand integer = node("f2i", in);

@@ -8,7 +8,7 @@
 
 #include "LPU/IR/LPUTensorOps.h"
 #include "Attention.h"
-#include "Loops.h"
+#include "Terms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <cmath>
 

@@ -2,7 +2,7 @@
 #ifndef LPU_LIB_CONVERSION_ONNXTOLPU_ATTENTION_H
 #define LPU_LIB_CONVERSION_ONNXTOLPU_ATTENTION_H
 
-#include "Loops.h"
+#include "Terms.h"
 
 namespace lpu::onnx_lowering {
 

@@ -18,7 +18,7 @@ using mlir::onnx::NodeOp;
 
 /// The first rule for `op` that can convert it, else the last one for its operator; null
 /// when there is none. `reason` is what is in the way.
-static const Rule *findRule(NodeOp op, std::string &reason) {
+static const Rule *findRule(NodeOp op, std::string &reason, bool composites = true) {
   const Rule *found = nullptr;
   reason = "no rule for this operator";
   for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getArithmeticRules(),
@@ -44,7 +44,8 @@ static const Rule *findRule(NodeOp op, std::string &reason) {
                                 ::lpu::onnx_lowering::getTrainingRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
-          int64_t(op.getSinceVersion()) >= rule.since) {
+          int64_t(op.getSinceVersion()) >= rule.since &&
+          (composites || rule.elements != Elements::Native)) {
         found = &rule;
         reason = rule.whyNot(op);
         if (reason.empty()) {
@@ -117,7 +118,8 @@ namespace {
 /// Values of the onnx level stay until the end; every rule gets what they have become.
 class FunctionConverter {
 public:
-  explicit FunctionConverter(func::FuncOp function) : function(function) {}
+  FunctionConverter(func::FuncOp function, bool composites)
+      : function(function), composites(composites) {}
 
   LogicalResult run() {
     rename();
@@ -186,7 +188,7 @@ private:
 
   LogicalResult convertNode(NodeOp node, ImplicitLocOpBuilder &builder) {
     std::string reason;
-    const Rule *rule = findRule(node, reason);
+    const Rule *rule = findRule(node, reason, composites);
     reason = reason.empty() ? whyNotStatic(node) : reason;
     bool isNative = rule && rule->elements == Elements::Native;
     SmallVector<Value> inputs;
@@ -274,11 +276,15 @@ private:
   }
 
   func::FuncOp function;
+  bool composites;
   llvm::DenseMap<Value, Value> converted, carried;
 };
 
 struct ONNXToLPU : PassWrapper<ONNXToLPU, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ONNXToLPU)
+  ONNXToLPU() = default;
+  ONNXToLPU(const ONNXToLPU &other) : PassWrapper(other) {}
+  explicit ONNXToLPU(bool useComposites) { composites = useComposites; }
   StringRef getArgument() const override { return "convert-onnx-to-lpu"; }
   StringRef getDescription() const override {
     return "turn ONNX nodes into the tensor level";
@@ -288,16 +294,18 @@ struct ONNXToLPU : PassWrapper<ONNXToLPU, OperationPass<func::FuncOp>> {
                     tensor::TensorDialect, mlir::lpu::LPUDialect>();
   }
   void runOnOperation() override {
-    if (failed(FunctionConverter(getOperation()).run())) {
+    if (failed(FunctionConverter(getOperation(), composites).run())) {
       signalPassFailure();
     }
   }
+  Option<bool> composites{*this, "composites", llvm::cl::init(true),
+                          llvm::cl::desc("use operations that have kernels of their own")};
 };
 
 } // namespace
 
 namespace lpu {
-std::unique_ptr<Pass> createONNXToLPUPass() {
-  return std::make_unique<ONNXToLPU>();
+std::unique_ptr<Pass> createONNXToLPUPass(bool composites) {
+  return std::make_unique<ONNXToLPU>(composites);
 }
 } // namespace lpu

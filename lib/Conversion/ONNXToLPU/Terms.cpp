@@ -406,10 +406,6 @@ Value concat(ImplicitLocOpBuilder &b, ValueRange inputs, int64_t axis) {
   return inputs.size() == 1 ? inputs[0] : tensor::ConcatOp::create(b, axis, inputs).getResult();
 }
 
-Value reshapeTo(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> shape) {
-  return reshape(b, input, RankedTensorType::get(shape, getElement(input)));
-}
-
 Value toRank(ImplicitLocOpBuilder &b, Value input, int64_t rank) {
   SmallVector<int64_t> shape(size_t(rank - typeOf(input).getRank()), 1);
   llvm::append_range(shape, shapeOf(input));

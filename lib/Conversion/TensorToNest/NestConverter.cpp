@@ -213,10 +213,11 @@ FailureOr<NestConverter::Placed> NestConverter::get(Builder &b, Value value) {
 // Inputs and outputs
 //===----------------------------------------------------------------------===//
 
-static DenseI64ArrayAttr getAttr(ImplicitLocOpBuilder &b, const Layout &layout) {
+/// As lpu.load_input has it.
+static SmallVector<int64_t> getList(const Layout &layout) {
   SmallVector<int64_t> list{layout.laneDim, layout.vectorStride, layout.offset};
   llvm::append_range(list, layout.strides);
-  return b.getDenseI64ArrayAttr(list);
+  return list;
 }
 
 LogicalResult NestConverter::loadInput(Builder &b, BlockArgument argument) {
@@ -241,11 +242,10 @@ LogicalResult NestConverter::loadInput(Builder &b, BlockArgument argument) {
   if (auto integer = dyn_cast<IntegerType>(model); integer && isUnsigned) {
     model = IntegerType::get(b.getContext(), integer.getWidth(), IntegerType::Unsigned);
   }
-  auto load = mlir::lpu::LoadInputOp::create(b, getBuffer(stored, laneDim), label,
-                                             type.getShape(), DenseI64ArrayAttr());
-  load->setAttr("element", TypeAttr::get(model));
-  load->setAttr("layout", getAttr(b, layout));
-  values[argument] = {load, layout};
+  values[argument] = {mlir::lpu::LoadInputOp::create(b, b.getLoc(), getBuffer(stored, laneDim),
+                                                     label, type.getShape(), model,
+                                                     getList(layout)),
+                      layout};
   return success();
 }
 
@@ -275,10 +275,8 @@ LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
       placed = Placed{copy, getCanonical(from, placed->layout.laneDim)};
       stored.insert(copy);
     }
-    auto store = mlir::lpu::StoreOutputOp::create(b, placed->buffer, name ? name.getValue() : "",
-                                                  type.getShape());
-    store->setAttr("element", TypeAttr::get(model));
-    store->setAttr("layout", getAttr(b, placed->layout));
+    mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer, name ? name.getValue() : "",
+                                     type.getShape(), model, getList(placed->layout));
   }
   func::ReturnOp::create(b);
   return success();
