@@ -59,7 +59,7 @@ Layout NestConverter::getCanonical(RankedTensorType type, int64_t laneDim) const
   for (int64_t d = type.getRank(); d-- > 0;) {
     if (d != laneDim) {
       layout.strides[size_t(d)] = words;
-      words *= type.getDimSize(d);
+      words *= std::max<int64_t>(type.getDimSize(d), 1); // of none, too, places differ
     }
   }
   return layout;
@@ -92,18 +92,23 @@ Layout NestConverter::shift(const Layout &layout, ArrayRef<int64_t> offsets,
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// The 32 bits that a number is carried in.
+static uint32_t getScalarBits(Attribute value) {
+  if (auto number = dyn_cast<FloatAttr>(value)) {
+    return llvm::bit_cast<uint32_t>(number.getValue().convertToFloat());
+  }
+  return uint32_t(cast<IntegerAttr>(value).getValue().getZExtValue());
+}
+
 std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
   Operation *op = value.getDefiningOp();
   if (auto fill = dyn_cast_or_null<linalg::FillOp>(op)) {
-    auto constant = fill.getInputs()[0].getDefiningOp<arith::ConstantOp>();
-    if (!constant) {
-      return std::nullopt;
-    }
-    Attribute scalar = constant.getValue();
-    if (auto number = dyn_cast<FloatAttr>(scalar)) {
-      return std::vector<uint32_t>{llvm::bit_cast<uint32_t>(number.getValue().convertToFloat())};
-    }
-    return std::vector<uint32_t>{uint32_t(cast<IntegerAttr>(scalar).getValue().getZExtValue())};
+    return getConstant(fill.getInputs()[0]);
+  }
+  if (!isa<RankedTensorType>(value.getType())) {
+    auto constant = dyn_cast_or_null<arith::ConstantOp>(op);
+    return constant ? std::optional(std::vector<uint32_t>{getScalarBits(constant.getValue())})
+                    : std::nullopt;
   }
   if (isa_and_nonnull<tensor::EmptyOp>(op)) {
     return std::vector<uint32_t>{0};
@@ -402,9 +407,7 @@ LogicalResult NestConverter::convertPad(Builder &b, tensor::PadOp op) {
   std::optional<uint32_t> value;
   if (Value scalar = op.getConstantPaddingValue()) {
     if (auto constant = scalar.getDefiningOp<arith::ConstantOp>()) {
-      auto number = dyn_cast<FloatAttr>(constant.getValue());
-      value = number ? llvm::bit_cast<uint32_t>(number.getValue().convertToFloat())
-                     : uint32_t(cast<IntegerAttr>(constant.getValue()).getValue().getZExtValue());
+      value = getScalarBits(constant.getValue());
     }
   }
   RankedTensorType type = typeOf(op.getResult());
