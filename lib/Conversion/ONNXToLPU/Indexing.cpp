@@ -112,13 +112,6 @@ SmallVector<Value> convertGatherND(NodeOp op, ValueRange inputs, ImplicitLocOpBu
   return {reshapeTo(b, gatherRows(b, table, places), outputType(op, 0).getShape())};
 }
 
-/// One row a vector, whatever the rank of the indices.
-SmallVector<Value> convertFeatures(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Value indices = reshapeTo(b, inputs[1], typeOf(inputs[1]).getNumElements());
-  Value result = gatherRows(b, inputs[0], indices, typeOf(inputs[0]).getRank() - 1);
-  return {reshapeTo(b, result, outputType(op, 0).getShape())};
-}
-
 //===----------------------------------------------------------------------===//
 // Scatter
 //===----------------------------------------------------------------------===//
@@ -516,81 +509,6 @@ SmallVector<Value> convertUnique(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   return results;
 }
 
-//===----------------------------------------------------------------------===//
-// Tables
-//===----------------------------------------------------------------------===//
-
-/// Numbers of the first of `names` that a node has.
-std::optional<SmallVector<double>> getNumbers(NodeOp op, std::initializer_list<StringRef> names) {
-  for (StringRef name : names) {
-    Attribute attribute = op.getNodeAttr(name);
-    SmallVector<double> numbers;
-    if (auto ints = dyn_cast_or_null<DenseI64ArrayAttr>(attribute)) {
-      llvm::append_range(numbers, ints.asArrayRef());
-      return numbers;
-    }
-    if (auto floats = dyn_cast_or_null<DenseF32ArrayAttr>(attribute)) {
-      llvm::append_range(numbers, floats.asArrayRef());
-      return numbers;
-    }
-    if (auto elements = dyn_cast_or_null<DenseElementsAttr>(attribute)) {
-      if (isa<FloatType>(elements.getElementType())) {
-        for (APFloat number : elements.getValues<APFloat>()) {
-          bool loses = false;
-          number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &loses);
-          numbers.push_back(number.convertToDouble());
-        }
-        return numbers;
-      }
-      if (isa<IntegerType>(elements.getElementType())) {
-        for (const APInt &number : elements.getValues<APInt>()) {
-          numbers.push_back(double(number.getSExtValue()));
-        }
-        return numbers;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-std::string whyNotLabels(NodeOp op) {
-  std::string reason = whyNotRanked(op);
-  if (!reason.empty()) {
-    return reason;
-  }
-  auto keys = getNumbers(op, {"keys_int64s", "keys_floats", "keys_tensor"});
-  auto values = getNumbers(op, {"values_int64s", "values_floats", "values_tensor"});
-  return !keys                            ? "the keys are not numbers"
-         : !values                        ? "the values are not numbers"
-         : keys->size() != values->size() ? "there are not as many values as keys"
-                                          : "";
-}
-
-SmallVector<Value> convertLabels(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  SmallVector<double> keys = *getNumbers(op, {"keys_int64s", "keys_floats", "keys_tensor"});
-  SmallVector<double> values = *getNumbers(op, {"values_int64s", "values_floats", "values_tensor"});
-  auto type = getCarriedTensor(op.getResult(0).getType());
-  bool isFloat = type.getElementType().isF32();
-  auto tensor = getNumbers(op, {"default_tensor"});
-  values.push_back(tensor && !tensor->empty() ? tensor->front()
-                   : isFloat                  ? getFloat(op, "default_float", -0.0f)
-                                              : double(getInt(op, "default_int64", -1)));
-  auto make = [&](ArrayRef<double> numbers, bool floats) {
-    return floats ? makeFloats(b, int64_t(numbers.size()), numbers)
-                  : makeInts(b, int64_t(numbers.size()),
-                             SmallVector<int64_t>(numbers.begin(), numbers.end()));
-  };
-  // A key is one of a few, else the place after them.
-  int64_t count = int64_t(keys.size());
-  unsigned rank = unsigned(type.getRank());
-  Value place = reduceLoops(b, type.getShape(), count, b.getI32Type(), Combine::Least,
-                            {Read(inputs[0]), Read(make(keys, elementOf(inputs[0]).isF32()), {loopAt(b, rank)})},
-                            [&](const Point &point) {
-                              return select(point[0] == point[1], point.loop(rank), double(count));
-                            });
-  return {gatherRows(b, make(values, isFloat), place)};
-}
-
 } // namespace
 
 ArrayRef<Rule> getIndexingRules() {
@@ -599,7 +517,6 @@ ArrayRef<Rule> getIndexingRules() {
       {"", "Gather", 1, whyNotGather, convertGather, Elements::Moved},
       {"", "GatherElements", 11, whyNotRanked, convertGatherElements, Elements::Moved},
       {"", "GatherND", 11, whyNotGatherND, convertGatherND, Elements::Moved},
-      {"ai.onnx.ml", "ArrayFeatureExtractor", 1, whyNotRanked, convertFeatures, Elements::Moved},
       {"", "ScatterElements", 11, whyNotMovingScatter, convertScatterElements, Elements::Moved},
       {"", "ScatterElements", 11, whyNotScatter, convertScatterElements},
       {"", "Scatter", 9, whyNotScatter, convertScatterElements, Elements::Moved},
@@ -614,7 +531,6 @@ ArrayRef<Rule> getIndexingRules() {
       {"", "Compress", 9, whyNotCounted, convertCompress, Elements::Moved},
       {"", "NonZero", 9, whyNotCounted, convertNonZero, Elements::Moved},
       {"", "Unique", 11, whyNotCounted, convertUnique, Elements::Moved},
-      {"ai.onnx.ml", "LabelEncoder", 2, whyNotLabels, convertLabels, Elements::Moved},
   };
   return rules;
 }

@@ -29,6 +29,7 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                                 ::lpu::onnx_lowering::getConvolutionRules(),
                                 ::lpu::onnx_lowering::getEinsumRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
+                                ::lpu::onnx_lowering::getFeatureRules(),
                                 ::lpu::onnx_lowering::getGenerationRules(),
                                 ::lpu::onnx_lowering::getIndexingRules(),
                                 ::lpu::onnx_lowering::getLossRules(),

@@ -58,6 +58,7 @@ llvm::ArrayRef<Rule> getContractionRules();
 llvm::ArrayRef<Rule> getConvolutionRules();
 llvm::ArrayRef<Rule> getEinsumRules();
 llvm::ArrayRef<Rule> getElementwiseRules();
+llvm::ArrayRef<Rule> getFeatureRules();
 llvm::ArrayRef<Rule> getGenerationRules();
 llvm::ArrayRef<Rule> getIndexingRules();
 llvm::ArrayRef<Rule> getLossRules();

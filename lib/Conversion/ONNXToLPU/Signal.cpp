@@ -203,6 +203,48 @@ SmallVector<Value> convertSTFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
 }
 
 //===----------------------------------------------------------------------===//
+// MelWeightMatrix
+//===----------------------------------------------------------------------===//
+
+std::string whyNotMel(NodeOp op) {
+  return whyNotConstant(op, {{0, "num_mel_bins"},
+                             {1, "dft_length"},
+                             {2, "sample_rate"},
+                             {3, "lower_edge_hertz"},
+                             {4, "upper_edge_hertz"}});
+}
+
+/// One triangle a band, between frequencies that are even on the mel scale.
+SmallVector<Value> convertMel(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
+  ArrayRef<int64_t> shape = outputType(op, 0).getShape();
+  int64_t rows = shape[0], bands = shape[1];
+  int64_t length = getConstantInts(op, 1)->front(), rate = getConstantInts(op, 2)->front();
+  auto toMel = [&](Value edge) {
+    return 2595 * std::log10(1 + getConstantFloats(edge)->front() / 700);
+  };
+  double low = toMel(op.getInputs()[3]), high = toMel(op.getInputs()[4]);
+  SmallVector<int64_t> points;
+  for (int64_t k = 0; k < bands + 2; ++k) {
+    double mel = low + double(k) * (high - low) / double(bands + 2);
+    double hertz = 700 * (std::pow(10, mel / 2595) - 1);
+    points.push_back(int64_t(std::floor(double(length + 1) * hertz / double(rate))));
+  }
+  SmallVector<double> matrix(size_t(rows * bands), 0);
+  for (int64_t band = 0; band < bands; ++band) {
+    int64_t left = points[size_t(band)], centre = points[size_t(band) + 1];
+    int64_t right = points[size_t(band) + 2];
+    for (int64_t row = std::max<int64_t>(left, 0); row < rows && row < std::max(right, centre + 1);
+         ++row) {
+      matrix[size_t(row * bands + band)] =
+          row == centre  ? 1
+          : row < centre ? double(row - left) / double(centre - left)
+                         : double(right - row) / double(right - centre);
+    }
+  }
+  return {makeFloats(b, shape, matrix)};
+}
+
+//===----------------------------------------------------------------------===//
 // Det
 //===----------------------------------------------------------------------===//
 
@@ -321,6 +363,7 @@ ArrayRef<Rule> getSignalRules() {
   static const Rule rules[] = {
       {"", "DFT", 17, whyNotDFT, convertDFT},
       {"", "STFT", 17, whyNotSTFT, convertSTFT},
+      {"", "MelWeightMatrix", 17, whyNotMel, convertMel},
       {"", "Det", 11, whyNotDet, convertDet},
   };
   return rules;
