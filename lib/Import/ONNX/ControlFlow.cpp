@@ -41,6 +41,34 @@ std::vector<int64_t> getInts(const ::onnx::NodeProto &node, StringRef name, size
 
 } // namespace
 
+/// The scope that the iterations of a body share: its initializers.
+Scope Folder::openBody(const ::onnx::GraphProto &graph, const Scope &outer,
+                       const std::string &prefix) {
+  Scope scope;
+  scope.outer = &outer;
+  scope.opsets = outer.opsets;
+  for (const TensorProto &tensor : graph.initializer()) {
+    std::string name = makeName(prefix + "/" + tensor.name());
+    constants.push_back(tensor);
+    constants.back().set_name(name);
+    constantsByName[name] = &constants.back();
+    addInitializer(constants.back());
+    scope.values[tensor.name()] = Known::tensor(name);
+  }
+  return scope;
+}
+
+Error Folder::checkBody(const Node &node, const Scope &scope, const ::onnx::GraphProto &body,
+                        size_t inputs, size_t outputs) const {
+  if (static_cast<size_t>(body.input_size()) == inputs &&
+      static_cast<size_t>(body.output_size()) >= outputs) {
+    return Error::success();
+  }
+  return fail(node, scope, "expected a graph with " + Twine(inputs) + " inputs and " +
+                               Twine(outputs) + " outputs, got " + Twine(body.input_size()) +
+                               " and " + Twine(body.output_size()));
+}
+
 Expected<std::vector<Known>> Folder::visitBody(const ::onnx::GraphProto &graph, Scope &scope,
                                                const std::string &prefix, ArrayRef<Known> inputs,
                                                ArrayRef<std::string> outputs) {
@@ -48,17 +76,8 @@ Expected<std::vector<Known>> Folder::visitBody(const ::onnx::GraphProto &graph, 
   inner.outer = &scope;
   inner.opsets = scope.opsets;
   inner.prefix = prefix;
-  for (int i = 0; i < graph.input_size() && i < static_cast<int>(inputs.size()); ++i) {
-    inner.values[graph.input(i).name()] = inputs[i];
-  }
-  for (const TensorProto &tensor : graph.initializer()) {
-    std::string name = makeName(prefix + tensor.name());
-    constants.push_back(tensor);
-    constants.back().set_name(name);
-    constantsByName[name] = &constants.back();
-    addInitializer(constants.back(), scope);
-    scope.values.erase(name);
-    inner.values[tensor.name()] = Known::tensor(name);
+  for (auto [input, value] : zip(graph.input(), inputs)) {
+    inner.values[input.name()] = value;
   }
   for (int i = 0; i < graph.output_size() && i < static_cast<int>(outputs.size()); ++i) {
     inner.given.try_emplace(graph.output(i).name(), outputs[i]);
@@ -168,13 +187,22 @@ Folder::Handled Folder::visitIf(const Node &node, Scope &scope) {
     return false;
   }
   std::string name = describe(node, scope);
-  auto prefix = [&](bool isThen) { return name + (isThen ? "/then/" : "/else/"); };
+  for (const ::onnx::GraphProto *branch : branches) {
+    if (Error error = checkBody(node, scope, *branch, 0, node.output_size())) {
+      return error;
+    }
+  }
+  auto visitBranch = [&](bool isThen, ArrayRef<std::string> outputs) {
+    std::string prefix = name + (isThen ? "/then" : "/else");
+    Scope inner = openBody(*branches[isThen], scope, prefix);
+    return visitBody(*branches[isThen], inner, prefix + "/", {}, outputs);
+  };
   if (auto value = getScalar(condition)) {
     std::vector<std::string> names;
     for (const std::string &output : node.output()) {
       names.push_back(nameOutput(output, scope));
     }
-    auto results = visitBody(*branches[*value != 0], scope, prefix(*value != 0), {}, names);
+    auto results = visitBranch(*value != 0, names);
     if (!results) {
       return results.takeError();
     }
@@ -186,8 +214,8 @@ Folder::Handled Folder::visitIf(const Node &node, Scope &scope) {
   }
   Mark start = mark();
   auto scalar = makeCondition(condition);
-  auto yes = visitBody(*branches[1], scope, prefix(true), {});
-  auto no = visitBody(*branches[0], scope, prefix(false), {});
+  auto yes = visitBranch(true, {});
+  auto no = visitBranch(false, {});
   if (!scalar || !yes || !no) {
     return joinErrors(scalar.takeError(), joinErrors(yes.takeError(), no.takeError()));
   }
@@ -230,6 +258,11 @@ Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
   }
   size_t numScans = node.output_size() - std::min<size_t>(node.output_size(), states.size());
   std::vector<std::vector<Known>> scans(numScans);
+  if (Error error = checkBody(node, scope, *body, 2 + states.size(),
+                              1 + states.size() + numScans)) {
+    return error;
+  }
+  Scope bodyScope = openBody(*body, scope, name);
   if (condition.kind == Known::Absent) {
     condition = makeBool(true);
   }
@@ -238,7 +271,7 @@ Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
   auto iterate = [&](int64_t i) {
     std::vector<Known> inputs{makeInts({i}, /*isScalar=*/true), condition};
     append_range(inputs, states);
-    return visitBody(*body, scope, name + "/" + std::to_string(i) + "/", inputs);
+    return visitBody(*body, bodyScope, name + "/" + std::to_string(i) + "/", inputs);
   };
   int64_t done = 0;
   for (; done < limit; ++done) {
@@ -273,7 +306,7 @@ Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
       return fail(node, scope,
                   "more than " + Twine(kMaxUnrolledNodes) + " nodes or iterations to unroll");
     }
-    for (size_t i = 0; i < states.size() && i + 1 < results->size(); ++i) {
+    for (size_t i = 0; i < states.size(); ++i) {
       if (!active) {
         states[i] = (*results)[i + 1];
         continue;
@@ -357,6 +390,11 @@ Folder::Handled Folder::scan(const Node &node, const ::onnx::GraphProto &body, S
       outAxes.size() != numOutputs || outBackward.size() != numOutputs) {
     return fail(node, scope, "axes or directions that are not one for each scan input and output");
   }
+  if (Error error = checkBody(node, scope, body, inputs.size(),
+                              std::max<size_t>(numStates, node.output_size()))) {
+    return error;
+  }
+  Scope bodyScope = openBody(body, scope, name);
   std::optional<int64_t> length;
   for (size_t i = 0; i < numScans; ++i) {
     auto shape = sources[i].kind == Known::Tensor ? getShape(sources[i].name) : std::nullopt;
@@ -384,7 +422,7 @@ Folder::Handled Folder::scan(const Node &node, const ::onnx::GraphProto &body, S
       }
       arguments.push_back(*piece);
     }
-    auto results = visitBody(body, scope, name + "/" + std::to_string(step) + "/", arguments);
+    auto results = visitBody(body, bodyScope, name + "/" + std::to_string(step) + "/", arguments);
     if (!results) {
       return results.takeError();
     }

@@ -36,8 +36,8 @@ Known Folder::lookup(const std::string &name, const Scope &scope) const {
 
 std::string Folder::makeName(const std::string &wanted) {
   std::string name = wanted;
-  for (unsigned i = 1; !usedNames.insert(name).second; ++i) {
-    name = wanted + "#" + std::to_string(i);
+  while (!usedNames.insert(name).second) {
+    name = wanted + "#" + std::to_string(++lastSuffix[wanted]);
   }
   return name;
 }
@@ -100,11 +100,10 @@ static ::onnx::TypeProto makeType(int32_t element, ArrayRef<int64_t> dims) {
   return type;
 }
 
-void Folder::addInitializer(const TensorProto &tensor, Scope &scope) {
+void Folder::addInitializer(const TensorProto &tensor) {
   const std::string &name = tensor.name();
   ArrayRef<int64_t> dims(tensor.dims().data(), tensor.dims_size());
   types.setType(name, makeType(tensor.data_type(), dims));
-  scope.values[name] = Known::tensor(name);
   bool isExternal = tensor.data_location() == TensorProto::EXTERNAL;
   int64_t elements = 1;
   for (int64_t dim : dims) {
@@ -186,13 +185,17 @@ void Folder::setConstant(Numbers numbers, const std::string &name) {
 }
 
 Known Folder::makeInts(std::vector<int64_t> values, bool isScalar) {
+  std::string &name = madeInts[{values, isScalar}];
+  if (!name.empty()) {
+    return Known::tensor(name);
+  }
   Numbers numbers;
   numbers.type = TensorProto::INT64;
   if (!isScalar) {
     numbers.dims = {static_cast<int64_t>(values.size())};
   }
   numbers.ints = std::move(values);
-  std::string name = makeName("const");
+  name = makeName("const");
   setConstant(std::move(numbers), name);
   return Known::tensor(name);
 }
@@ -767,7 +770,8 @@ llvm::Expected<std::vector<Output>> Folder::run() {
   }
   for (const TensorProto &tensor : graph.initializer()) {
     usedNames.insert(tensor.name());
-    addInitializer(tensor, scope);
+    addInitializer(tensor);
+    scope.values[tensor.name()] = Known::tensor(tensor.name());
   }
   for (const Node &node : graph.node()) {
     for (const std::string &output : node.output()) {

@@ -66,7 +66,7 @@ private:
   };
 
   // Fold.cpp
-  void addInitializer(const ::onnx::TensorProto &tensor, Scope &scope);
+  void addInitializer(const ::onnx::TensorProto &tensor);
   llvm::Error visitAll(const ::onnx::GraphProto &graph, Scope &scope);
   llvm::Error visit(const Node &node, Scope &scope);
   /// Of a node whose names are the flat graph's; returns what its outputs are.
@@ -115,6 +115,9 @@ private:
                llvm::ArrayRef<Known> inputs, std::vector<Known> &outputs);
   llvm::Expected<Known> pick(const Known &value, int64_t axis, int64_t index,
                              const std::string &name);
+  Scope openBody(const ::onnx::GraphProto &graph, const Scope &outer, const std::string &prefix);
+  llvm::Error checkBody(const Node &node, const Scope &scope, const ::onnx::GraphProto &body,
+                        size_t inputs, size_t outputs) const;
   llvm::Expected<std::vector<Known>> visitBody(const ::onnx::GraphProto &graph, Scope &scope,
                                                const std::string &prefix,
                                                llvm::ArrayRef<Known> inputs,
@@ -148,6 +151,7 @@ private:
   TypeInference types;
   std::vector<Node> nodes;
   llvm::StringSet<> usedNames;
+  llvm::StringMap<unsigned> lastSuffix;
   /// Initializers of the main graph that are read from a file only where they are asked for.
   llvm::StringMap<const ::onnx::TensorProto *> notLoaded;
   /// Those that are large or in another file and have to stay what they are.
@@ -156,6 +160,7 @@ private:
   std::deque<::onnx::TensorProto> constants;
   llvm::StringMap<const ::onnx::TensorProto *> constantsByName;
   llvm::StringMap<NumbersPtr> decoded;
+  std::map<std::pair<std::vector<int64_t>, bool>, std::string> madeInts;
   /// Why the node that is visited stays.
   std::string reason;
 };

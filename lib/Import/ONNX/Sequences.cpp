@@ -125,6 +125,10 @@ Folder::Handled Folder::visitMap(const Node &node, ArrayRef<Known> inputs, Scope
     if (attr.name() != "body") {
       continue;
     }
+    if (Error error = checkBody(node, scope, attr.g(), inputs.size(), node.output_size())) {
+      return error;
+    }
+    Scope bodyScope = openBody(attr.g(), scope, describe(node, scope));
     std::vector<std::vector<Known>> items(node.output_size());
     for (size_t i = 0; i < inputs[0].items.size(); ++i) {
       std::vector<Known> arguments;
@@ -134,7 +138,7 @@ Folder::Handled Folder::visitMap(const Node &node, ArrayRef<Known> inputs, Scope
         }
         arguments.push_back(input.kind == Known::Sequence ? input.items[i] : input);
       }
-      auto results = visitBody(attr.g(), scope,
+      auto results = visitBody(attr.g(), bodyScope,
                                describe(node, scope) + "/" + std::to_string(i) + "/", arguments);
       if (!results) {
         return results.takeError();
