@@ -284,7 +284,7 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   if (used.contains(kMember)) {
     // As many members a node as the one with the most, filled with NaN, which nothing equals.
     SmallVector<double> members = getNumbers(op, {"membership_values"}).value_or(SmallVector<double>());
-    SmallVector<SmallVector<double>> sets(size_t(nodes), SmallVector<double>());
+    SmallVector<SmallVector<double>> sets(static_cast<size_t>(nodes));
     size_t next = 0, most = 1;
     for (int64_t node = 0; node < nodes; ++node) {
       for (; modes[size_t(node)] == kMember && next < members.size(); ++next) {
