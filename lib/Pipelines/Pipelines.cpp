@@ -44,7 +44,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     // The layers of a model repeat work on its inputs, such as rows of tables.
     manager.addNestedPass<func::FuncOp>(createCSEPass());
     if (options.nests) {
-      manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass());
+      manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass(/*keepsGathers=*/true));
       manager.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
     } else if (options.int8Weights) {
       manager.addNestedPass<func::FuncOp>(mlir::lpu::createQuantizeWeightsPass());

@@ -16,7 +16,8 @@ std::unique_ptr<mlir::Pass> createONNXToLPUPass(bool composites = true);
 std::string whyNotConvertible(mlir::onnx::NodeOp op);
 
 /// Composites of the tensor level -> linalg, one function at a time.
-std::unique_ptr<mlir::Pass> createDecomposeCompositesPass();
+/// With `keepsGathers`, those that look up rows stay.
+std::unique_ptr<mlir::Pass> createDecomposeCompositesPass(bool keepsGathers = false);
 
 /// Number formats of kernels.
 struct KernelOptions {

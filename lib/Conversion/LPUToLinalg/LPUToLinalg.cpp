@@ -38,6 +38,9 @@ Value decomposeOne(ImplicitLocOpBuilder &b, Operation *op) {
 
 struct DecomposeComposites : PassWrapper<DecomposeComposites, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DecomposeComposites)
+  DecomposeComposites() = default;
+  DecomposeComposites(const DecomposeComposites &other) : PassWrapper(other) {}
+  explicit DecomposeComposites(bool gathersStay) { keepsGathers = gathersStay; }
   StringRef getArgument() const override { return "lpu-decompose-composites"; }
   StringRef getDescription() const override {
     return "define the composites of the tensor level by linalg";
@@ -49,7 +52,7 @@ struct DecomposeComposites : PassWrapper<DecomposeComposites, OperationPass<func
   void runOnOperation() override {
     SmallVector<Operation *> composites;
     getOperation().walk([&](Operation *op) {
-      if (isComposite(op)) {
+      if (isComposite(op) && !(keepsGathers && isa<GatherOp>(op))) {
         composites.push_back(op);
       }
     });
@@ -67,12 +70,14 @@ struct DecomposeComposites : PassWrapper<DecomposeComposites, OperationPass<func
       op->erase();
     }
   }
+  Option<bool> keepsGathers{*this, "keep-gathers", llvm::cl::init(false),
+                            llvm::cl::desc("leave lpu.gather as it is")};
 };
 
 } // namespace
 
 namespace lpu {
-std::unique_ptr<Pass> createDecomposeCompositesPass() {
-  return std::make_unique<DecomposeComposites>();
+std::unique_ptr<Pass> createDecomposeCompositesPass(bool keepsGathers) {
+  return std::make_unique<DecomposeComposites>(keepsGathers);
 }
 } // namespace lpu

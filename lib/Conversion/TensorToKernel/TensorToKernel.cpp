@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EntryConverter.h"
+#include "LPU/Transforms/MachineScalars.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -370,10 +371,40 @@ Value EntryConverter::constant(Builder &b, ArrayRef<float> data, Extent extent,
                                 DenseI64ArrayAttr());
 }
 
+/// Whether an operand is read at the loops themselves, broadcast from the right.
+static bool isAligned(AffineMap map, RankedTensorType type, unsigned loops) {
+  for (auto [d, expr] : llvm::enumerate(map.getResults())) {
+    unsigned loop = loops - map.getNumResults() + unsigned(d);
+    if (expr != getAffineDimExpr(loop, map.getContext()) &&
+        (type.getDimSize(int64_t(d)) != 1 || !isa<AffineConstantExpr>(expr))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// What a map's body may have: f32 that the VXM computes, directly or as a division or root.
+static bool isMapScalar(Operation *op) {
+  return (mlir::lpu::isMachineScalar(op) || isa<arith::DivFOp, math::SqrtOp>(op)) &&
+         llvm::all_of(op->getOperandTypes(), [](Type type) { return type.isF32() || type.isInteger(1); });
+}
+
 LogicalResult EntryConverter::convertGeneric(ImplicitLocOpBuilder &b, linalg::GenericOp op) {
   if (op.getNumParallelLoops() != op.getNumLoops() || op.getNumResults() != 1 ||
       !op.getIndexingMapsArray().back().isIdentity()) {
     return op.emitOpError("has no kernel yet: not elementwise");
+  }
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+    if (!type || !type.getElementType().isF32() || type.getNumElements() == 0 ||
+        !isAligned(op.getMatchingIndexingMap(&operand), type, op.getNumLoops())) {
+      return op.emitOpError("has no kernel yet: expected float tensors, broadcast from the right");
+    }
+  }
+  for (Operation &scalar : op.getBody()->without_terminator()) {
+    if (!isMapScalar(&scalar)) {
+      return scalar.emitOpError("is no operation of a kernel");
+    }
   }
   Extent extent = getExtent(op.getResult(0).getType());
   Layout layout = layouts[op.getResult(0)];

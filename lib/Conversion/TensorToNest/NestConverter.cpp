@@ -710,15 +710,20 @@ SmallVector<Value> NestConverter::cloneBody(Builder &b, linalg::GenericOp op, Va
     bool isBit = argument.getType().isInteger(1);
     mapping.map(argument, isBit ? Value(arith::TruncIOp::create(b, b.getI1Type(), value)) : value);
   }
-  // Only what the roots need.
+  // Only what the roots need; constants may stand outside of the body.
   SetVector<Operation *> needed;
   std::function<void(Value)> collect = [&](Value value) {
     Operation *inner = value.getDefiningOp();
-    if (!inner || mapping.contains(value) || inner->getBlock() != op.getBody() ||
-        !needed.insert(inner)) {
+    if (!inner || mapping.contains(value)) {
       return;
     }
-    llvm::for_each(inner->getOperands(), collect);
+    if (inner->getBlock() != op.getBody()) {
+      if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+        mapping.map(value, makeConstant(b, value.getType(), getScalarBits(constant.getValue())));
+      }
+    } else if (needed.insert(inner)) {
+      llvm::for_each(inner->getOperands(), collect);
+    }
   };
   llvm::for_each(roots, collect);
   for (Operation &inner : op.getBody()->without_terminator()) {
@@ -743,10 +748,7 @@ SmallVector<Value> NestConverter::cloneBody(Builder &b, linalg::GenericOp op, Va
   }
   SmallVector<Value> results;
   for (Value root : roots) {
-    Value value = mapping.lookupOrDefault(root);
-    if (value == root && root.getDefiningOp<arith::ConstantOp>()) {
-      value = b.clone(*root.getDefiningOp())->getResult(0);
-    }
+    Value value = mapping.lookup(root);
     results.push_back(value.getType().isInteger(1)
                           ? Value(arith::ExtUIOp::create(b, b.getI32Type(), value))
                           : value);
