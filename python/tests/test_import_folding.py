@@ -1,4 +1,4 @@
-"""What folding makes of ONNX's backend tests means the same: lpu-compile --emit-folded-onnx, run by onnxruntime."""
+"""What folding makes of ONNX's backend tests means the same: lpu-translate --emit-folded-onnx, run by onnxruntime."""
 
 import re
 import subprocess
@@ -74,7 +74,7 @@ def fold(test, tmp_path, is_fixed):
         shapes = "".join(str(list(tensor.shape)).replace(" ", "") for tensor in tensors.values())
         options.append(f"--input-shape={info.name}={shapes}")
     path = tmp_path / "folded.onnx"
-    command = [ROOT / "build/bin/lpu-compile", "--quiet", folder / "model.onnx", "--compile-to=onnx",
+    command = [ROOT / "build/bin/lpu-translate", "--import-onnx", "--expand-functions", folder / "model.onnx",
                "-o", tmp_path / "m.mlir", f"--emit-folded-onnx={path}", *options]
     subprocess.run(command, check=True)
     return onnx.load(path), feeds

@@ -22,6 +22,12 @@ void lpu::registerImportONNX() {
       "input-value", llvm::cl::desc("Input that is fixed: NAME=FILE.npy"));
   static llvm::cl::list<std::string> inputShapes(
       "input-shape", llvm::cl::desc("Shape of an input: NAME=[SIZE,...]..."));
+  static llvm::cl::opt<bool> expandFunctions(
+      "expand-functions",
+      llvm::cl::desc("Take apart all that folding can: bodies of ONNX's "
+                     "functions, control flow that depends on the data"));
+  static llvm::cl::opt<std::string> foldedFile(
+      "emit-folded-onnx", llvm::cl::desc("The folded model as ONNX"));
   static TranslateToMLIRRegistration registration(
       "import-onnx", "Import an ONNX model into the onnx dialect",
       [](llvm::SourceMgr &source,
@@ -55,6 +61,10 @@ void lpu::registerImportONNX() {
             return {};
           }
           options.inputShapes.push_back(std::move(*shape));
+        }
+        options.foldedModel = foldedFile;
+        if (expandFunctions) {
+          options.whyNot = [](mlir::onnx::NodeOp) { return std::string("--expand-functions"); };
         }
         // The importer maps the file itself: weights refer to it by name.
         StringRef path = source.getMemoryBuffer(source.getMainFileID())
