@@ -93,6 +93,10 @@ private:
           reciprocal ? inverse : node("mul", {in[0], inverse});
       return success();
     }
+    if (isa<math::FloorOp>(inner)) {
+      values[inner.getResult(0)] = node("flooradd", {in[0], immediate(0)});
+      return success();
+    }
     if (isa<math::SqrtOp>(inner)) {
       // 1 / rsqrt(x): right at 0 and infinity too.
       values[inner.getResult(0)] = node("rcp", node("rsqrt", in));

@@ -374,6 +374,8 @@ Value reshape(ImplicitLocOpBuilder &b, Value value, RankedTensorType type) {
   if (from.getShape() == type.getShape()) {
     return value;
   }
+  // Elements are as the value has them, whatever the model calls them.
+  type = RankedTensorType::get(type.getShape(), from.getElementType());
   if (type.getNumElements() == 0) {
     return tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
   }

@@ -386,7 +386,8 @@ static bool isAligned(AffineMap map, RankedTensorType type, unsigned loops) {
 /// What a map's body may have: f32 that the VXM computes, directly or as a division or root.
 static bool isMapScalar(Operation *op) {
   return (mlir::lpu::isMachineScalar(op) || isa<arith::DivFOp, math::SqrtOp>(op)) &&
-         llvm::all_of(op->getOperandTypes(), [](Type type) { return type.isF32() || type.isInteger(1); });
+         llvm::all_of(llvm::concat<Type>(op->getOperandTypes(), op->getResultTypes()),
+                      [](Type type) { return type.isF32() || type.isInteger(1); });
 }
 
 LogicalResult EntryConverter::convertGeneric(ImplicitLocOpBuilder &b, linalg::GenericOp op) {
@@ -438,8 +439,10 @@ LogicalResult EntryConverter::convertGeneric(ImplicitLocOpBuilder &b, linalg::Ge
     } else if (from.columns != 1 && layouts[operand->get()] != layout) {
       return op.emitOpError("mixes tensors of heads with others: no kernel moves "
                             "lanes yet");
+    } else if (Value known = values.lookup(operand->get())) {
+      inputs.push_back(known);
     } else {
-      inputs.push_back(values.lookup(operand->get()));
+      return op.emitOpError("expected inputs that are computed or constants");
     }
   }
   Value result = map(
