@@ -2,11 +2,14 @@
 
 #include "lpu/Pipelines/Pipelines.h"
 #include "LPU/IR/LPUTensorOps.h"
+#include "LPU/Transforms/MachineScalars.h"
 #include "LPU/Transforms/Passes.h"
 #include "Stream/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -25,7 +28,8 @@ std::optional<Level> parseLevel(StringRef name) {
 
 StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 
-static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options,
+static void addStreamPasses(OpPassManager &manager,
+                            const PipelineOptions &options,
                             scheduling::OnProgress onSchedule = {}) {
   manager.addPass(createLPUToStreamPass());
   // Before the schedule, which the verifier holds against it.
@@ -47,7 +51,8 @@ void addPassesTo(Level level, OpPassManager &manager,
       manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass(/*keepsGathers=*/true));
       manager.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
     } else if (options.int8Weights) {
-      manager.addNestedPass<func::FuncOp>(mlir::lpu::createQuantizeWeightsPass());
+      manager.addNestedPass<func::FuncOp>(
+          mlir::lpu::createQuantizeWeightsPass());
     }
     break;
   case Level::Kernel:
@@ -64,6 +69,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(
         mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
     manager.addPass(createTensorToKernelPass(options.kernels));
+    addExpansionPasses(manager);
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createGuardLanesPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createFuseMapsPass());
     manager.addNestedPass<func::FuncOp>(mlir::lpu::createSplitRowsPass());
@@ -80,10 +86,48 @@ void addPassesTo(Level level, OpPassManager &manager,
   }
 }
 
+/// Whether the programs of maps are of floats, as kernels compute them. What
+/// expansion made longer than there are ALUs is split, which loop nests are
+/// alone.
+static bool haveKernelBodies(ModuleOp module) {
+  constexpr size_t kAlus = 16;
+  auto getSize = [](mlir::lpu::MapOp map) {
+    return size_t(llvm::count_if(map.getBody().front(), [](Operation &op) {
+      return !op.hasTrait<OpTrait::ConstantLike>();
+    }));
+  };
+  SmallVector<std::pair<mlir::lpu::MapOp, size_t>> maps;
+  module.walk(
+      [&](mlir::lpu::MapOp map) { maps.emplace_back(map, getSize(map)); });
+  PassManager manager(module.getContext());
+  addExpansionPasses(manager);
+  if (failed(manager.run(module))) {
+    return false;
+  }
+  auto isKernelScalar = [](Operation &op) {
+    bool hasIntegers = llvm::any_of(
+        op.getOperandTypes(), [](Type type) { return type.isInteger(32); });
+    return mlir::lpu::isMachineScalar(&op) && !hasIntegers &&
+           !isa<math::FloorOp, math::RoundEvenOp, arith::BitcastOp,
+                arith::ExtUIOp, arith::TruncFOp, arith::AndIOp, arith::OrIOp,
+                arith::XOrIOp>(op) &&
+           llvm::none_of(op.getResultTypes(),
+                         [](Type type) { return type.isInteger(32); });
+  };
+  return llvm::all_of(maps, [&](auto &entry) {
+    auto [map, before] = entry;
+    size_t after = getSize(map);
+    return llvm::all_of(map.getBody().front(), isKernelScalar) &&
+           (after <= before || after <= kAlus);
+  });
+}
+
 bool hasKernels(ModuleOp module, const PipelineOptions &options) {
-  bool hasCaches = module.walk([](mlir::lpu::CacheUpdateOp) {
-    return WalkResult::interrupt();
-  }).wasInterrupted();
+  bool hasCaches = module
+                       .walk([](mlir::lpu::CacheUpdateOp) {
+                         return WalkResult::interrupt();
+                       })
+                       .wasInterrupted();
   if (hasCaches) {
     return true;
   }
@@ -91,10 +135,11 @@ bool hasKernels(ModuleOp module, const PipelineOptions &options) {
   OwningOpRef<ModuleOp> trial = module.clone();
   KernelOptions kernels = options.kernels;
   kernels.activationMax = kernels.activationMax > 0 ? kernels.activationMax : 1;
-  ScopedDiagnosticHandler silent(module.getContext(), [](Diagnostic &) { return success(); });
+  ScopedDiagnosticHandler silent(module.getContext(),
+                                 [](Diagnostic &) { return success(); });
   PassManager manager(module.getContext());
   manager.addPass(createTensorToKernelPass(kernels));
-  return succeeded(manager.run(*trial));
+  return succeeded(manager.run(*trial)) && haveKernelBodies(*trial);
 }
 
 void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {
