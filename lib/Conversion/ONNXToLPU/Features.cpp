@@ -12,7 +12,7 @@ namespace {
 /// One row a vector, whatever the rank of the indices.
 SmallVector<Value> convertFeatures(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   Value indices = reshapeTo(b, inputs[1], typeOf(inputs[1]).getNumElements());
-  Value result = gatherRows(b, inputs[0], indices, typeOf(inputs[0]).getRank() - 1);
+  Value result = gatherAlong(b, inputs[0], indices, typeOf(inputs[0]).getRank() - 1);
   return {reshapeTo(b, result, outputType(op, 0).getShape())};
 }
 
@@ -84,11 +84,11 @@ SmallVector<Value> convertLabels(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   int64_t count = int64_t(keys.size());
   unsigned rank = unsigned(type.getRank());
   Value place = reduceLoops(b, type.getShape(), count, b.getI32Type(), Combine::Least,
-                            {Read(inputs[0]), Read(make(keys, elementOf(inputs[0]).isF32()), {loopAt(b, rank)})},
+                            {Access(inputs[0]), Access(make(keys, elementOf(inputs[0]).isF32()), {loopAt(b, rank)})},
                             [&](const Point &point) {
                               return select(point[0] == point[1], point.loop(rank), double(count));
                             });
-  return {gatherRows(b, make(values, isFloat), place)};
+  return {gatherAlong(b, make(values, isFloat), place)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -111,11 +111,11 @@ std::string whyNotGrams(NodeOp op) {
 Value countGrams(ImplicitLocOpBuilder &b, Value data, Value grams, int64_t skips) {
   int64_t size = shapeOf(grams)[1];
   int64_t starts = shapeOf(data)[1] - (size - 1) * (skips + 1);
-  SmallVector<Read> reads;
+  SmallVector<Access> reads;
   for (int64_t j = 0; j < size; ++j) {
     Value items = sliceAxis(b, data, 1, j * (skips + 1), starts);
-    reads.push_back(Read(items, {loopAt(b, 0), loopAt(b, 2)}));
-    reads.push_back(Read(grams, {loopAt(b, 1), fixedAt(b, j)}));
+    reads.push_back(Access(items, {loopAt(b, 0), loopAt(b, 2)}));
+    reads.push_back(Access(grams, {loopAt(b, 1), fixedAt(b, j)}));
   }
   return reduceLoops(b, {shapeOf(data)[0], shapeOf(grams)[0]}, starts, b.getF32Type(), Combine::Sum,
                      reads, [&](const Point &point) {
@@ -152,7 +152,7 @@ SmallVector<Value> convertGrams(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     for (int64_t skip = 0; skip <= skips && items > (size - 1) * (skip + 1); ++skip) {
       Value found = countGrams(b, data, grams, skip);
       sum = skip == 0 ? found
-                      : mapLoops(b, {rows, count}, b.getF32Type(), {Read(sum), Read(found)},
+                      : mapLoops(b, {rows, count}, b.getF32Type(), {Access(sum), Access(found)},
                                  [](const Point &point) { return point[0] + point[1]; });
     }
     counts.push_back(sum);
@@ -175,7 +175,7 @@ SmallVector<Value> convertGrams(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
       llvm::copy(given.asArrayRef().take_front(size_t(width)), weights.begin());
     }
     result = mapLoops(b, {rows, width}, b.getF32Type(),
-                      {Read(result), Read(makeFloats(b, width, weights), {loopAt(b, 1)})},
+                      {Access(result), Access(makeFloats(b, width, weights), {loopAt(b, 1)})},
                       [&](const Point &point) {
                         return mode == "IDF" ? select(point[0] > 0, point[1], 0)
                                              : point[0] * point[1];
@@ -277,8 +277,8 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   for (double mode : modes) {
     used.insert(int64_t(mode));
   }
-  auto ofNode = [&](Value value) { return Read(value, {loopAt(b, 0)}); };
-  SmallVector<Read> reads{Read(data), ofNode(makeFloats(b, nodes, splits)),
+  auto ofNode = [&](Value value) { return Access(value, {loopAt(b, 0)}); };
+  SmallVector<Access> reads{Access(data), ofNode(makeFloats(b, nodes, splits)),
                           ofNode(makeInts(b, nodes, asInts(modes))),
                           ofNode(makeInts(b, nodes, missing))};
   if (used.contains(kMember)) {
@@ -303,10 +303,10 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     }
     Value isMember = reduceLoops(
         b, {nodes, samples}, int64_t(most), b.getI1Type(), Combine::Any,
-        {Read(data, {loopAt(b, 0), loopAt(b, 1)}),
-         Read(makeFloats(b, {nodes, int64_t(most)}, table), {loopAt(b, 0), loopAt(b, 2)})},
+        {Access(data, {loopAt(b, 0), loopAt(b, 1)}),
+         Access(makeFloats(b, {nodes, int64_t(most)}, table), {loopAt(b, 0), loopAt(b, 2)})},
         [](const Point &point) { return point[0] == point[1]; });
-    reads.push_back(Read(isMember));
+    reads.push_back(Access(isMember));
   }
   Value decisions = mapLoops(b, {nodes, samples}, i32, reads, [&](const Point &point) {
     Scalar x = point[0], split = point[1];
@@ -344,8 +344,8 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   Value above = reshapeTo(b, take(b, decisions, 0, places), {leaves, int64_t(depth), samples});
   Value isReached = reduceLoops(
       b, {leaves, samples}, int64_t(depth), b.getI1Type(), Combine::All,
-      {Read(above, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)}),
-       Read(makeInts(b, {leaves, int64_t(depth)}, ways), {loopAt(b, 0), loopAt(b, 2)})},
+      {Access(above, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)}),
+       Access(makeInts(b, {leaves, int64_t(depth)}, ways), {loopAt(b, 0), loopAt(b, 2)})},
       [](const Point &point) { return (point[1] == 2) | (point[0] == point[1]); });
   int64_t aggregate = getInt(op, "aggregate_function", 1); // average, sum, least, most
   Combine combine = aggregate == 2 ? Combine::Least : aggregate == 3 ? Combine::Most : Combine::Sum;
@@ -355,9 +355,9 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   double trees = double(getIntList(op, "tree_roots")->size());
   Value result = reduceLoops(
       b, {samples, count}, leaves, b.getF32Type(), combine,
-      {Read(isReached, {loopAt(b, 2), loopAt(b, 0)}),
-       Read(makeInts(b, leaves, targetOf), {loopAt(b, 2)}),
-       Read(makeFloats(b, leaves, weightOf), {loopAt(b, 2)})},
+      {Access(isReached, {loopAt(b, 2), loopAt(b, 0)}),
+       Access(makeInts(b, leaves, targetOf), {loopAt(b, 2)}),
+       Access(makeFloats(b, leaves, weightOf), {loopAt(b, 2)})},
       [&](const Point &point) {
         Scalar weight = aggregate == 0 ? point[2] * (1 / trees) : point[2];
         return select(point[0] & (point[1] == point.loop(1)), weight, none);

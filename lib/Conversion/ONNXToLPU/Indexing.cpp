@@ -46,7 +46,7 @@ std::string whyNotNativeGather(NodeOp op) {
 
 SmallVector<Value> convertGather(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   int64_t axis = toAxis(getInt(op, "axis", 0), typeOf(inputs[0]).getRank());
-  return {gatherRows(b, inputs[0], inputs[1], axis)};
+  return {gatherAlong(b, inputs[0], inputs[1], axis)};
 }
 
 SmallVector<Value> convertGatherElements(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -61,7 +61,7 @@ SmallVector<Value> convertGatherElements(NodeOp op, ValueRange inputs, ImplicitL
   }
   Type element = elementOf(data);
   return {reduceLoops(b, shape, extent, element, Combine::Pick,
-                      {Read(inputs[1]), Read(data, replace(b, rank, axis, unsigned(rank)))},
+                      {Access(inputs[1]), Access(data, replace(b, rank, axis, unsigned(rank)))},
                       [&](const Point &point) {
                         Scalar here = fromEnd(point[0], extent) == point.loop(unsigned(rank));
                         return select(here, point[1], getNothing(point, element));
@@ -75,9 +75,9 @@ Value flattenIndices(ImplicitLocOpBuilder &b, Value indices, ArrayRef<int64_t> e
   int64_t rows = product(shapeOf(indices).drop_back()) / batches;
   int64_t count = int64_t(extents.size());
   Value matrix = reshapeTo(b, indices, {batches, rows, count});
-  SmallVector<Read> reads;
+  SmallVector<Access> reads;
   for (int64_t k = 0; k < count; ++k) {
-    reads.push_back(Read(matrix, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, k)}));
+    reads.push_back(Access(matrix, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, k)}));
   }
   Value result = mapLoops(b, {batches, rows}, b.getI32Type(), reads, [&](const Point &point) {
     Scalar place = batches == 1 ? point.integer(0) : point.loop(0);
@@ -109,7 +109,7 @@ SmallVector<Value> convertGatherND(NodeOp op, ValueRange inputs, ImplicitLocOpBu
   }
   Value table = reshapeTo(b, inputs[0], {batches * product(extents), row});
   Value places = flattenIndices(b, inputs[1], extents, batches);
-  return {reshapeTo(b, gatherRows(b, table, places), outputType(op, 0).getShape())};
+  return {reshapeTo(b, gatherAlong(b, table, places), outputType(op, 0).getShape())};
 }
 
 //===----------------------------------------------------------------------===//
@@ -152,7 +152,7 @@ std::string whyNotMovingScatter(NodeOp op) {
 /// Scatters `updates` into `data`; the shape is the data's and loop `inner` runs over the
 /// updates that may be for an element, which read at `updatesAt`. `isHere` says if one is.
 Value scatterJoined(ImplicitLocOpBuilder &b, Value data, Combine combine, Type model,
-                    int64_t inner, ArrayRef<Read> reads,
+                    int64_t inner, ArrayRef<Access> reads,
                     llvm::function_ref<Scalar(const Point &)> isHere) {
   Type element = elementOf(data);
   bool orders = combine == Combine::Most || combine == Combine::Least;
@@ -167,7 +167,7 @@ Value scatterJoined(ImplicitLocOpBuilder &b, Value data, Combine combine, Type m
                                                  : point.integer(cast<IntegerAttr>(neutral).getInt());
                                return select(isHere(point), key(point[0]), none);
                              });
-  return mapLoops(b, shapeOf(data), element, {Read(data), Read(joined)}, [&](const Point &point) {
+  return mapLoops(b, shapeOf(data), element, {Access(data), Access(joined)}, [&](const Point &point) {
     return key(join(combine, key(point[0]), point[1]));
   });
 }
@@ -196,19 +196,19 @@ SmallVector<Value> convertScatterElements(NodeOp op, ValueRange inputs, Implicit
   };
   if (auto combine = getReduction(op)) {
     return {scatterJoined(b, data, *combine, inputType(op, 0).getElementType(), count,
-                          {Read(updates, at), Read(indices, at)},
+                          {Access(updates, at), Access(indices, at)},
                           [&](const Point &point) { return isHere(point[1], point); })};
   }
-  Value last = reduceLoops(b, shape, count, b.getI32Type(), Combine::Most, Read(indices, at),
+  Value last = reduceLoops(b, shape, count, b.getI32Type(), Combine::Most, Access(indices, at),
                            [&](const Point &point) {
                              return select(isHere(point[0], point), point.loop(inner), -1);
                            });
   Value picked = reduceLoops(b, shape, count, element, Combine::Pick,
-                             {Read(last), Read(updates, at)}, [&](const Point &point) {
+                             {Access(last), Access(updates, at)}, [&](const Point &point) {
                                return select(point[0] == point.loop(inner), point[1],
                                              getNothing(point, element));
                              });
-  return {mapLoops(b, shape, element, {Read(last), Read(data), Read(picked)},
+  return {mapLoops(b, shape, element, {Access(last), Access(data), Access(picked)},
                    [](const Point &point) { return select(point[0] < 0, point[1], point[2]); })};
 }
 
@@ -229,18 +229,18 @@ SmallVector<Value> convertScatterND(NodeOp op, ValueRange inputs, ImplicitLocOpB
   if (auto combine = getReduction(op)) {
     result = scatterJoined(
         b, data, *combine, inputType(op, 0).getElementType(), count,
-        {Read(updates, {loopAt(b, 2), loopAt(b, 1)}), Read(at, {loopAt(b, 2)})},
+        {Access(updates, {loopAt(b, 2), loopAt(b, 1)}), Access(at, {loopAt(b, 2)})},
         [&](const Point &point) { return point[1] == point.loop(0); });
   } else {
     Value last = reduceLoops(b, places, count, b.getI32Type(), Combine::Most,
-                             Read(at, {loopAt(b, 1)}), [](const Point &point) {
+                             Access(at, {loopAt(b, 1)}), [](const Point &point) {
                                return select(point[0] == point.loop(0), point.loop(1), -1);
                              });
-    Value rows = mapLoops(b, places, b.getI32Type(), Read(last), [](const Point &point) {
+    Value rows = mapLoops(b, places, b.getI32Type(), Access(last), [](const Point &point) {
       return maximum(point[0], point.integer(0));
     });
     result = mapLoops(b, {places, row}, element,
-                      {Read(last, {loopAt(b, 0)}), Read(data), Read(gatherRows(b, updates, rows))},
+                      {Access(last, {loopAt(b, 0)}), Access(data), Access(gatherAlong(b, updates, rows))},
                       [](const Point &point) { return select(point[0] < 0, point[1], point[2]); });
   }
   return {reshapeTo(b, result, shape)};
@@ -296,19 +296,19 @@ SmallVector<Value> convertTensorScatter(NodeOp op, ValueRange inputs, ImplicitLo
     return circular ? select(row < 0, row + double(extent), row) : row;
   };
   if (circular) {
-    positions = mapLoops(b, shape[0], b.getI32Type(), Read(positions), [&](const Point &point) {
+    positions = mapLoops(b, shape[0], b.getI32Type(), Access(positions), [&](const Point &point) {
       ImplicitLocOpBuilder &at = point[0].getBuilder();
       return Scalar(at, arith::RemSIOp::create(at, point[0].get(), point.integer(extent).get()));
     });
   }
-  Read position(positions, {loopAt(b, 0)});
+  Access position(positions, {loopAt(b, 0)});
   Value picked = reduceLoops(
       b, shape, rows, element, Combine::Pick,
-      {position, Read(inputs[1], replace(b, rank, axis, unsigned(rank)))}, [&](const Point &point) {
+      {position, Access(inputs[1], replace(b, rank, axis, unsigned(rank)))}, [&](const Point &point) {
         return select(rowOf(point[0], point) == point.loop(unsigned(rank)), point[1],
                       getNothing(point, element));
       });
-  return {mapLoops(b, shape, element, {position, Read(inputs[0]), Read(picked)},
+  return {mapLoops(b, shape, element, {position, Access(inputs[0]), Access(picked)},
                    [&](const Point &point) {
                      Scalar row = rowOf(point[0], point);
                      return select((row >= 0) & (row < double(rows)), point[2], point[1]);
@@ -335,12 +335,12 @@ SmallVector<Value> convertMaxUnpool(NodeOp op, ValueRange inputs, ImplicitLocOpB
   SmallVector<AffineExpr> at{loopAt(b, 0), loopAt(b, 2)};
   // Overlapping windows have one maximum: take one of them.
   Value last = reduceLoops(b, {planes, places}, count, b.getI32Type(), Combine::Most,
-                           Read(indices, at), [&](const Point &point) {
+                           Access(indices, at), [&](const Point &point) {
                              Scalar place = point.loop(0) * double(places) + point.loop(1);
                              return select(point[0] == place, point.loop(2), -1);
                            });
   Value result = reduceLoops(b, {planes, places}, count, element, Combine::Sum,
-                             {Read(last), Read(values, at)}, [&](const Point &point) {
+                             {Access(last), Access(values, at)}, [&](const Point &point) {
                                return select(point[0] == point.loop(2), point[1], 0);
                              });
   return {padWith(b, reshapeTo(b, result, full), low, high, getNeutral(b, Combine::Sum, element))};
@@ -362,8 +362,8 @@ SmallVector<Value> convertOneHot(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   SmallVector<AffineExpr> at = loopsAt(b, shape.size());
   at.erase(at.begin() + axis);
   return {mapLoops(b, shape, elementOf(inputs[2]),
-                   {Read(inputs[0], at), Read(inputs[2], {fixedAt(b, 0)}),
-                    Read(inputs[2], {fixedAt(b, 1)})},
+                   {Access(inputs[0], at), Access(inputs[2], {fixedAt(b, 0)}),
+                    Access(inputs[2], {fixedAt(b, 1)})},
                    [&](const Point &point) {
                      Scalar index = fromEnd(toInt(point[0]), depth);
                      return select(index == point.loop(unsigned(axis)), point[2], point[1]);
@@ -377,8 +377,8 @@ SmallVector<Value> convertReverseSequence(NodeOp op, ValueRange inputs, Implicit
   int64_t batch = toAxis(getInt(op, "batch_axis", 1), rank);
   Type element = elementOf(inputs[0]);
   return {reduceLoops(b, shape, shape[size_t(time)], element, Combine::Pick,
-                      {Read(inputs[1], {loopAt(b, unsigned(batch))}),
-                       Read(inputs[0], replace(b, rank, time, rank))},
+                      {Access(inputs[1], {loopAt(b, unsigned(batch))}),
+                       Access(inputs[0], replace(b, rank, time, rank))},
                       [&](const Point &point) {
                         Scalar here = point.loop(unsigned(time));
                         Scalar from = select(here < point[0], point[0] - 1 - here, here);
@@ -416,7 +416,7 @@ SmallVector<Value> convertCompress(NodeOp op, ValueRange inputs, ImplicitLocOpBu
     return {take(b, data, axis, indices)};
   }
   int64_t count = outputType(op, 0).getDimSize(unsigned(axis));
-  return {gatherRows(b, data, findTrue(b, inputs[1], count), axis)};
+  return {gatherAlong(b, data, findTrue(b, inputs[1], count), axis)};
 }
 
 SmallVector<Value> convertNonZero(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -424,7 +424,7 @@ SmallVector<Value> convertNonZero(NodeOp op, ValueRange inputs, ImplicitLocOpBui
   int64_t rank = int64_t(shape.size()), extent = product(shape);
   int64_t count = outputType(op, 0).getDimSize(1);
   Value flat = reshapeTo(b, inputs[0], extent);
-  Value condition = mapLoops(b, extent, b.getI1Type(), Read(flat), [](const Point &point) {
+  Value condition = mapLoops(b, extent, b.getI1Type(), Access(flat), [](const Point &point) {
     return point[0].getType().isInteger(1) ? point[0] : point[0] != 0;
   });
   Value found = findTrue(b, condition, count);
@@ -441,7 +441,7 @@ SmallVector<Value> convertNonZero(NodeOp op, ValueRange inputs, ImplicitLocOpBui
       rest %= inner;
     }
   }
-  Value rows = gatherRows(b, makeInts(b, {extent, rank}, table), found);
+  Value rows = gatherAlong(b, makeInts(b, {extent, rank}, table), found);
   return {transpose(b, rows, {1, 0})};
 }
 
@@ -466,45 +466,45 @@ SmallVector<Value> convertUnique(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   // The first element in which rows i and j differ; `size` where none does.
   Value differ = reduceLoops(
       b, {rows, rows}, size, i32, Combine::Least,
-      {Read(matrix, {loopAt(b, 0), loopAt(b, 2)}), Read(matrix, {loopAt(b, 1), loopAt(b, 2)})},
+      {Access(matrix, {loopAt(b, 0), loopAt(b, 2)}), Access(matrix, {loopAt(b, 1), loopAt(b, 2)})},
       [&](const Point &point) {
         return select(point[0] != point[1], point.loop(2), double(size));
       });
-  Value first = reduceLoops(b, rows, rows, i32, Combine::Least, Read(differ), [&](const Point &point) {
+  Value first = reduceLoops(b, rows, rows, i32, Combine::Least, Access(differ), [&](const Point &point) {
     return select(point[0] >= double(size), point.loop(1), double(rows));
   });
   // How many groups are before that of row i.
   Value rank;
-  Read firstOfOther(first, {loopAt(b, 1)});
+  Access firstOfOther(first, {loopAt(b, 1)});
   if (isSorted) {
     Value less = reduceLoops(
         b, {rows, rows}, size, b.getI1Type(), Combine::Any,
-        {Read(matrix, {loopAt(b, 0), loopAt(b, 2)}), Read(matrix, {loopAt(b, 1), loopAt(b, 2)}),
-         Read(differ, {loopAt(b, 0), loopAt(b, 1)})},
+        {Access(matrix, {loopAt(b, 0), loopAt(b, 2)}), Access(matrix, {loopAt(b, 1), loopAt(b, 2)}),
+         Access(differ, {loopAt(b, 0), loopAt(b, 1)})},
         [&](const Point &point) {
           Scalar isLess = model.isInteger(1)
                               ? toInt(point[1]) < toInt(point[0])
                               : inOrder(point[1], model) < inOrder(point[0], model);
           return (point[2] == point.loop(2)) & isLess;
         });
-    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Read(less), firstOfOther},
+    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Access(less), firstOfOther},
                        [&](const Point &point) {
                          return toInt(point[0] & (point[1] == point.loop(1)));
                        });
   } else {
-    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Read(first, {loopAt(b, 0)}), firstOfOther},
+    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Access(first, {loopAt(b, 0)}), firstOfOther},
                        [&](const Point &point) {
                          return toInt((point[1] == point.loop(1)) & (point.loop(1) < point[0]));
                        });
   }
   Value indices = reduceLoops(b, groups, rows, i32, Combine::Sum,
-                              {Read(rank, {loopAt(b, 1)}), firstOfOther}, [](const Point &point) {
+                              {Access(rank, {loopAt(b, 1)}), firstOfOther}, [](const Point &point) {
                                 Scalar here = (point[0] == point.loop(0)) & (point[1] == point.loop(1));
                                 return select(here, point.loop(1), 0);
                               });
-  Value counts = reduceLoops(b, groups, rows, i32, Combine::Sum, Read(rank, {loopAt(b, 1)}),
+  Value counts = reduceLoops(b, groups, rows, i32, Combine::Sum, Access(rank, {loopAt(b, 1)}),
                              [](const Point &point) { return toInt(point[0] == point.loop(0)); });
-  SmallVector<Value> results{gatherRows(b, data, indices, axis), indices, rank, counts};
+  SmallVector<Value> results{gatherAlong(b, data, indices, axis), indices, rank, counts};
   results.resize(op.getNumResults());
   return results;
 }

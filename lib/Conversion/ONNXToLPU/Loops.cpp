@@ -124,7 +124,7 @@ Scalar Point::boolean(bool value) const {
   return Scalar(builder, arith::ConstantOp::create(builder, builder.getBoolAttr(value)));
 }
 
-Read::Read(Value value, unsigned first) : value(value) {
+Access::Access(Value value, unsigned first) : value(value) {
   for (int64_t d = 0; d < typeOf(value).getRank(); ++d) {
     at.push_back(getAffineDimExpr(first + unsigned(d), value.getContext()));
   }
@@ -178,10 +178,10 @@ Scalar join(Combine combine, Scalar a, Scalar b) {
 }
 
 Value mapLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, Type element,
-               ArrayRef<Read> reads, Body body) {
+               ArrayRef<Access> reads, Body body) {
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
-  for (const Read &read : reads) {
+  for (const Access &read : reads) {
     inputs.push_back(read.value);
     maps.push_back(AffineMap::get(unsigned(shape.size()), 0, read.at, b.getContext()));
   }
@@ -198,12 +198,12 @@ Value mapLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, Type element,
 }
 
 Value reduceLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int64_t> inner,
-                  Type element, Combine combine, ArrayRef<Read> reads, Body body) {
+                  Type element, Combine combine, ArrayRef<Access> reads, Body body) {
   unsigned count = unsigned(shape.size() + inner.size());
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   llvm::SmallDenseSet<unsigned> known;
-  for (const Read &read : reads) {
+  for (const Access &read : reads) {
     inputs.push_back(read.value);
     maps.push_back(AffineMap::get(count, 0, read.at, b.getContext()));
     for (AffineExpr at : read.at) {
@@ -244,14 +244,10 @@ Value reduceLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int
 }
 
 Value makeFloats(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<double> values) {
-  SmallVector<float> numbers(values.begin(), values.end());
-  auto type = RankedTensorType::get(shape, b.getF32Type());
-  return arith::ConstantOp::create(b, DenseElementsAttr::get(type, ArrayRef<float>(numbers)));
+  return constantFloats(b, shape, SmallVector<float>(values.begin(), values.end()));
 }
 Value makeInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
-  SmallVector<int32_t> numbers(values.begin(), values.end());
-  auto type = RankedTensorType::get(shape, b.getI32Type());
-  return arith::ConstantOp::create(b, DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
+  return constantInts(b, shape, SmallVector<int32_t>(values.begin(), values.end()));
 }
 
 AffineExpr loopAt(ImplicitLocOpBuilder &b, unsigned loop) { return b.getAffineDimExpr(loop); }
@@ -265,10 +261,6 @@ SmallVector<AffineExpr> loopsAt(ImplicitLocOpBuilder &b, size_t count, unsigned 
   }
   return loops;
 }
-
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-ArrayRef<int64_t> shapeOf(Value value) { return typeOf(value).getShape(); }
-Type elementOf(Value value) { return typeOf(value).getElementType(); }
 
 Value reshapeTo(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> shape) {
   return reshape(b, value, RankedTensorType::get(shape, elementOf(value)));
@@ -349,7 +341,7 @@ Value takeRun(ImplicitLocOpBuilder &b, Value value, int64_t axis, Run run) {
   shape[size_t(axis)] = run.size;
   SmallVector<AffineExpr> at = loopsAt(b, shape.size());
   at[size_t(axis)] = at[size_t(axis)] * run.step + run.first;
-  return mapLoops(b, shape, elementOf(value), Read(value, at),
+  return mapLoops(b, shape, elementOf(value), Access(value, at),
                   [](const Point &point) { return point[0]; });
 }
 
@@ -373,7 +365,7 @@ Value take(ImplicitLocOpBuilder &b, Value value, int64_t axis, ArrayRef<int64_t>
     repeated.insert(repeated.begin() + axis + 1, times);
     SmallVector<AffineExpr> at = loopsAt(b, repeated.size());
     at.erase(at.begin() + axis + 1);
-    Value result = mapLoops(b, repeated, elementOf(value), Read(value, at),
+    Value result = mapLoops(b, repeated, elementOf(value), Access(value, at),
                             [](const Point &point) { return point[0]; });
     shape[size_t(axis)] = extent * times;
     return reshapeTo(b, result, shape);
@@ -402,7 +394,7 @@ Value scan(ImplicitLocOpBuilder &b, Value value, int64_t axis, Combine combine, 
     SmallVector<AffineExpr> at = loopsAt(b, shape.size());
     at[dim] = loopAt(b, unsigned(shape.size()));
     return reduceLoops(
-        b, shape, extent, elementOf(value), combine, Read(value, at), [&](const Point &point) {
+        b, shape, extent, elementOf(value), combine, Access(value, at), [&](const Point &point) {
           Scalar here = point.loop(unsigned(axis)), other = point.loop(unsigned(shape.size()));
           Scalar last = reverse ? other : here, first = reverse ? here : other;
           Scalar isIn = exclusive ? first < last : first <= last;
@@ -419,13 +411,13 @@ Value scan(ImplicitLocOpBuilder &b, Value value, int64_t axis, Combine combine, 
   Value result = exclusive ? shift(value, 1) : value;
   for (int64_t step = 1; step < extent; step *= 2) {
     Value other = shift(result, step);
-    result = mapLoops(b, shape, elementOf(value), {Read(result), Read(other)},
+    result = mapLoops(b, shape, elementOf(value), {Access(result), Access(other)},
                       [&](const Point &point) { return join(combine, point[0], point[1]); });
   }
   return result;
 }
 
-Value gatherRows(ImplicitLocOpBuilder &b, Value table, Value indices, int64_t axis) {
+Value gatherAlong(ImplicitLocOpBuilder &b, Value table, Value indices, int64_t axis) {
   SmallVector<int64_t> shape(shapeOf(table).take_front(size_t(axis)));
   llvm::append_range(shape, shapeOf(indices));
   llvm::append_range(shape, shapeOf(table).drop_front(size_t(axis) + 1));
@@ -436,12 +428,12 @@ Value gatherRows(ImplicitLocOpBuilder &b, Value table, Value indices, int64_t ax
 
 Value findTrue(ImplicitLocOpBuilder &b, Value condition, int64_t count) {
   int64_t extent = shapeOf(condition)[0];
-  Value ones = mapLoops(b, extent, b.getI32Type(), Read(condition),
+  Value ones = mapLoops(b, extent, b.getI32Type(), Access(condition),
                         [](const Point &point) { return toInt(point[0]); });
   Value before = scan(b, ones, 0, Combine::Sum, /*exclusive=*/true, /*reverse=*/false);
   SmallVector<AffineExpr> at{loopAt(b, 1)};
   return reduceLoops(b, count, extent, b.getI32Type(), Combine::Sum,
-                     {Read(condition, at), Read(before, at)}, [](const Point &point) {
+                     {Access(condition, at), Access(before, at)}, [](const Point &point) {
                        Scalar here = point[0] & (point[1] == point.loop(0));
                        return select(here, point.loop(1), 0);
                      });

@@ -7,6 +7,7 @@
 #ifndef LPU_LIB_CONVERSION_ONNXTOLPU_LOOPS_H
 #define LPU_LIB_CONVERSION_ONNXTOLPU_LOOPS_H
 
+#include "Builder.h"
 #include "Rules.h"
 
 namespace lpu::onnx_lowering {
@@ -97,9 +98,9 @@ private:
 
 /// A tensor that loops read, and where: affine functions of the loops. Without these it is the
 /// loops from `first` on, in their order.
-struct Read {
-  Read(mlir::Value value, llvm::ArrayRef<mlir::AffineExpr> at) : value(value), at(at) {}
-  Read(mlir::Value value, unsigned first = 0);
+struct Access {
+  Access(mlir::Value value, llvm::ArrayRef<mlir::AffineExpr> at) : value(value), at(at) {}
+  Access(mlir::Value value, unsigned first = 0);
 
   mlir::Value value;
   llvm::SmallVector<mlir::AffineExpr> at;
@@ -119,14 +120,14 @@ using Body = llvm::function_ref<Scalar(const Point &)>;
 
 /// result[loops..] = body.
 mlir::Value mapLoops(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int64_t> shape,
-                     mlir::Type element, llvm::ArrayRef<Read> reads, Body body);
+                     mlir::Type element, llvm::ArrayRef<Access> reads, Body body);
 /// result[loops..] = the terms of all iterations of the `inner` loops, which follow those of the
 /// shape, joined.
 mlir::Value reduceLoops(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int64_t> shape,
                         llvm::ArrayRef<int64_t> inner, mlir::Type element, Combine combine,
-                        llvm::ArrayRef<Read> reads, Body body);
+                        llvm::ArrayRef<Access> reads, Body body);
 
-/// Dense constants.
+/// constantFloats and constantInts of wider numbers.
 mlir::Value makeFloats(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int64_t> shape,
                        llvm::ArrayRef<double> values);
 mlir::Value makeInts(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int64_t> shape,
@@ -139,9 +140,7 @@ mlir::AffineExpr fixedAt(mlir::ImplicitLocOpBuilder &builder, int64_t index);
 llvm::SmallVector<mlir::AffineExpr> loopsAt(mlir::ImplicitLocOpBuilder &builder, size_t count,
                                             unsigned first = 0);
 
-mlir::RankedTensorType typeOf(mlir::Value value);
-llvm::ArrayRef<int64_t> shapeOf(mlir::Value value);
-mlir::Type elementOf(mlir::Value value);
+inline mlir::Type elementOf(mlir::Value value) { return typeOf(value).getElementType(); }
 /// `value` with the same elements in another shape.
 mlir::Value reshapeTo(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
                       llvm::ArrayRef<int64_t> shape);
@@ -163,7 +162,7 @@ mlir::Value scan(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t
                  Combine combine, bool exclusive, bool reverse);
 
 /// table[.., indices, ..] with indices of the run that are not negative.
-mlir::Value gatherRows(mlir::ImplicitLocOpBuilder &builder, mlir::Value table, mlir::Value indices,
+mlir::Value gatherAlong(mlir::ImplicitLocOpBuilder &builder, mlir::Value table, mlir::Value indices,
                        int64_t axis = 0);
 /// The first `count` indices at which `condition`, a vector of i1, is true; 0 where there are
 /// fewer.

@@ -126,6 +126,9 @@ std::string whyNotPad(NodeOp op) {
   if (reason.empty() && !llvm::is_contained({"constant", "reflect", "edge", "wrap"}, mode)) {
     return ("mode is " + mode).str();
   }
+  if (reason.empty() && mode != "constant" && llvm::is_contained(inputType(op, 0).getShape(), 0)) {
+    return "nothing to take what is outside from";
+  }
   if (!reason.empty() || op.getSinceVersion() < 11) {
     return reason;
   }
@@ -191,7 +194,7 @@ SmallVector<Value> convertPad(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
   // A number of the run: written over the zeros outside.
   Value zeros = padWith(b, result, low, high, getNeutral(b, Combine::Sum, element));
   SmallVector<AffineExpr> first(size_t(typeOf(number).getRank()), fixedAt(b, 0));
-  return {mapLoops(b, shape, element, {Read(zeros), Read(number, first)}, [&](const Point &point) {
+  return {mapLoops(b, shape, element, {Access(zeros), Access(number, first)}, [&](const Point &point) {
     Scalar value = point[0];
     for (size_t d = 0; d < rank; ++d) {
       if (low[d] != 0) {
@@ -234,7 +237,7 @@ SmallVector<Value> convertExpand(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
       at[d] = fixedAt(b, 0);
     }
   }
-  return {mapLoops(b, shape, elementOf(inputs[0]), Read(inputs[0], at),
+  return {mapLoops(b, shape, elementOf(inputs[0]), Access(inputs[0], at),
                    [](const Point &point) { return point[0]; })};
 }
 
@@ -253,7 +256,7 @@ SmallVector<Value> convertTile(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
   if (loops.size() == from.size()) {
     return {inputs[0]};
   }
-  Value result = mapLoops(b, loops, elementOf(inputs[0]), Read(inputs[0], at),
+  Value result = mapLoops(b, loops, elementOf(inputs[0]), Access(inputs[0], at),
                           [](const Point &point) { return point[0]; });
   return {reshapeTo(b, result, shape)};
 }
@@ -299,7 +302,7 @@ SmallVector<Value> convertTrilu(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   bool isUpper = getInt(op, "upper", 1) != 0;
   Type element = elementOf(inputs[0]);
   unsigned rank = unsigned(typeOf(inputs[0]).getRank());
-  return {mapLoops(b, shapeOf(inputs[0]), element, Read(inputs[0]), [&](const Point &point) {
+  return {mapLoops(b, shapeOf(inputs[0]), element, Access(inputs[0]), [&](const Point &point) {
     Scalar above = point.loop(rank - 1) - point.loop(rank - 2);
     double diagonal = double(k ? k->front() : 0);
     Scalar stays = isUpper ? above >= diagonal : above <= diagonal;
@@ -340,7 +343,7 @@ SmallVector<Value> convertEyeLike(NodeOp op, ValueRange, ImplicitLocOpBuilder &b
   auto type = getCarriedTensor(op.getResult(0).getType());
   Value zeros = makeSplat(b, type, 0);
   int64_t k = getInt(op, "k", 0);
-  return {mapLoops(b, type.getShape(), type.getElementType(), Read(zeros), [&](const Point &point) {
+  return {mapLoops(b, type.getShape(), type.getElementType(), Access(zeros), [&](const Point &point) {
     return select(point.loop(1) == point.loop(0) + double(k), point[0].like(1), point[0]);
   })};
 }
@@ -360,7 +363,7 @@ SmallVector<Value> convertSize(NodeOp op, ValueRange, ImplicitLocOpBuilder &b) {
 SmallVector<Value> convertRange(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
   return {mapLoops(b, type.getShape(), type.getElementType(),
-                   {Read(inputs[0], ArrayRef<AffineExpr>()), Read(inputs[2], ArrayRef<AffineExpr>())},
+                   {Access(inputs[0], ArrayRef<AffineExpr>()), Access(inputs[2], ArrayRef<AffineExpr>())},
                    [](const Point &point) {
                      Scalar i = point.loop(0);
                      return point[0] + point[1] * (point[0].isFloat() ? toFloat(i) : i);

@@ -209,7 +209,7 @@ SmallVector<Value> convertResize(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   Value result = inputs[0];
   Type carried = elementOf(result), element = isNearest ? carried : Type(b.getF32Type());
   if (carried != element) {
-    result = mapLoops(b, shapeOf(result), element, Read(result),
+    result = mapLoops(b, shapeOf(result), element, Access(result),
                       [](const Point &point) { return toFloat(point[0]); });
   }
   for (auto [d, axis] : llvm::enumerate(getAxes(op))) {
@@ -230,13 +230,13 @@ SmallVector<Value> convertResize(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
     } else {
       Value matrix = makeFloats(b, {axis.to, axis.from}, how.getMatrix(axis));
       result = reduceLoops(b, shape, axis.from, element, Combine::Sum,
-                           {Read(result, replace(b, shape.size(), int64_t(d), inner)),
-                            Read(matrix, {loopAt(b, unsigned(d)), loopAt(b, inner)})},
+                           {Access(result, replace(b, shape.size(), int64_t(d), inner)),
+                            Access(matrix, {loopAt(b, unsigned(d)), loopAt(b, inner)})},
                            [](const Point &point) { return point[0] * point[1]; });
     }
     if (llvm::is_contained(isOut, 1)) {
       result = mapLoops(b, shape, element,
-                        {Read(result), Read(makeInts(b, axis.to, isOut), {loopAt(b, unsigned(d))})},
+                        {Access(result), Access(makeInts(b, axis.to, isOut), {loopAt(b, unsigned(d))})},
                         [&](const Point &point) {
                           return select(point[1] != 0, point[0].like(how.outside), point[0]);
                         });
@@ -249,7 +249,7 @@ SmallVector<Value> convertResize(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
     double low = model.isUnsignedInteger() ? 0 : -std::ldexp(1.0, int(bits) - 1);
     double high = std::ldexp(1.0, int(bits) - (model.isUnsignedInteger() ? 0 : 1)) - 1;
     high = std::min(high, 2147483520.0); // the largest float that is an i32
-    result = mapLoops(b, shapeOf(result), carried, Read(result), [&](const Point &point) {
+    result = mapLoops(b, shapeOf(result), carried, Access(result), [&](const Point &point) {
       return toInt(roundEven(clamp(point[0], low, high)));
     });
   }
@@ -324,7 +324,7 @@ struct Grid {
   Neighbours find(ImplicitLocOpBuilder &b, Value grid, int64_t column, int64_t extent) const {
     // Loops: tap, batch, place.
     SmallVector<int64_t> shape{taps(), shapeOf(grid)[0], shapeOf(grid)[1]};
-    Read read(grid, {loopAt(b, 1), loopAt(b, 2), fixedAt(b, column)});
+    Access read(grid, {loopAt(b, 1), loopAt(b, 2), fixedAt(b, column)});
     Neighbours found;
     found.index = mapLoops(b, shape, b.getI32Type(), read, [&](const Point &point) {
       Scalar pixel = getPixel(getPlace(point[0], extent), point.loop(0));
@@ -382,12 +382,12 @@ SmallVector<Value> convertGridSample(NodeOp op, ValueRange inputs, ImplicitLocOp
   // Loops: a tap of every axis, batch, place. The grid's last column is the first axis.
   SmallVector<int64_t> loops(rank, how.taps());
   loops.append({batches, places});
-  SmallVector<Read> indices, weights;
+  SmallVector<Access> indices, weights;
   for (size_t d = 0; d < rank; ++d) {
     Neighbours found = how.find(b, grid, int64_t(rank - 1 - d), extents[d]);
-    indices.push_back(Read(found.index, {loopAt(b, unsigned(d)), loopAt(b, unsigned(rank)),
+    indices.push_back(Access(found.index, {loopAt(b, unsigned(d)), loopAt(b, unsigned(rank)),
                                          loopAt(b, unsigned(rank + 1))}));
-    weights.push_back(Read(found.weight));
+    weights.push_back(Access(found.weight));
   }
   Value rows = mapLoops(b, loops, b.getI32Type(), indices, [&](const Point &point) {
     Scalar row = point.loop(unsigned(rank));
@@ -396,15 +396,15 @@ SmallVector<Value> convertGridSample(NodeOp op, ValueRange inputs, ImplicitLocOp
     }
     return row;
   });
-  Value pixels = gatherRows(b, toRows(b, inputs[0]), reshapeTo(b, rows, product(loops)));
+  Value pixels = gatherAlong(b, toRows(b, inputs[0]), reshapeTo(b, rows, product(loops)));
   SmallVector<int64_t> taps(rank, how.taps()), split(loops);
   split.push_back(channels);
   // Loops: batch, channel, place; taps.
   SmallVector<AffineExpr> at = loopsAt(b, rank, 3);
   at.append({loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)});
-  SmallVector<Read> reads{Read(reshapeTo(b, pixels, split), at)};
+  SmallVector<Access> reads{Access(reshapeTo(b, pixels, split), at)};
   for (size_t d = 0; d < rank; ++d) {
-    reads.push_back(Read(weights[d].value,
+    reads.push_back(Access(weights[d].value,
                          {loopAt(b, unsigned(3 + d)), loopAt(b, 0), loopAt(b, 2)}));
   }
   Value result = reduceLoops(b, {batches, channels, places}, taps, b.getF32Type(), Combine::Sum,
@@ -424,9 +424,9 @@ SmallVector<Value> convertAffineGrid(NodeOp op, ValueRange inputs, ImplicitLocOp
   bool aligns = getInt(op, "align_corners", 0) != 0;
   unsigned column = unsigned(rank + 1);
   // Coordinates of x first, which is the last axis; 1 at the end.
-  SmallVector<Read> reads;
+  SmallVector<Access> reads;
   for (size_t k = 0; k <= rank; ++k) {
-    reads.push_back(Read(inputs[0], {loopAt(b, 0), loopAt(b, column), fixedAt(b, int64_t(k))}));
+    reads.push_back(Access(inputs[0], {loopAt(b, 0), loopAt(b, column), fixedAt(b, int64_t(k))}));
   }
   for (size_t k = 0; k < rank; ++k) {
     unsigned loop = unsigned(rank - k);
@@ -437,7 +437,7 @@ SmallVector<Value> convertAffineGrid(NodeOp op, ValueRange inputs, ImplicitLocOp
                        : extent == 1 ? 0
                                      : 2 * double(i) / (extent - 1) - 1);
     }
-    reads.push_back(Read(makeFloats(b, shape[loop], places), {loopAt(b, loop)}));
+    reads.push_back(Access(makeFloats(b, shape[loop], places), {loopAt(b, loop)}));
   }
   return {mapLoops(b, shape, b.getF32Type(), reads, [&](const Point &point) {
     Scalar sum = point[unsigned(rank)];
@@ -471,8 +471,8 @@ Neighbours findSamples(ImplicitLocOpBuilder &b, NodeOp op, Value regions, int64_
   double scale = getFloat(op, "spatial_scale", 1), n = double(extent);
   bool isHalf = op.getSinceVersion() >= 16 &&
                 getString(op, "coordinate_transformation_mode", "half_pixel") == "half_pixel";
-  SmallVector<Read> reads{Read(regions, {loopAt(b, 0), fixedAt(b, column)}),
-                          Read(regions, {loopAt(b, 0), fixedAt(b, column + 2)})};
+  SmallVector<Access> reads{Access(regions, {loopAt(b, 0), fixedAt(b, column)}),
+                          Access(regions, {loopAt(b, 0), fixedAt(b, column + 2)})};
   auto getPlace = [&](const Point &point) {
     Scalar start = point[0] * scale - (isHalf ? 0.5 : 0.0);
     Scalar size = (point[1] - point[0]) * scale;
@@ -509,22 +509,22 @@ SmallVector<Value> convertRoiAlign(NodeOp op, ValueRange inputs, ImplicitLocOpBu
   SmallVector<AffineExpr> ofY = loopsAt(b, 4), ofX = loopsAt(b, 4, 3);
   ofX[0] = loopAt(b, 0);
   Value rows = mapLoops(b, loops, b.getI32Type(),
-                        {Read(inputs[2], {loopAt(b, 0)}), Read(y.index, ofY), Read(x.index, ofX)},
+                        {Access(inputs[2], {loopAt(b, 0)}), Access(y.index, ofY), Access(x.index, ofX)},
                         [&](const Point &point) {
                           return (point[0] * double(shape[2]) + point[1]) * double(shape[3]) +
                                  point[2];
                         });
-  Value pixels = gatherRows(b, toRows(b, inputs[0]), reshapeTo(b, rows, product(loops)));
+  Value pixels = gatherAlong(b, toRows(b, inputs[0]), reshapeTo(b, rows, product(loops)));
   SmallVector<int64_t> split(loops);
   split.push_back(shape[1]);
   // Loops: region, channel, bins; sample and pixel of y, of x.
   auto loop = [&](unsigned index) { return loopAt(b, index); };
   Value result = reduceLoops(
       b, to, {samples, 2, samples, 2}, b.getF32Type(), isMax ? Combine::Most : Combine::Sum,
-      {Read(reshapeTo(b, pixels, split),
+      {Access(reshapeTo(b, pixels, split),
             {loop(0), loop(2), loop(4), loop(5), loop(3), loop(6), loop(7), loop(1)}),
-       Read(y.weight, {loop(0), loop(2), loop(4), loop(5)}),
-       Read(x.weight, {loop(0), loop(3), loop(6), loop(7)})},
+       Access(y.weight, {loop(0), loop(2), loop(4), loop(5)}),
+       Access(x.weight, {loop(0), loop(3), loop(6), loop(7)})},
       [&](const Point &point) {
         Scalar weight = point[1] * point[2];
         weight = isMax ? weight : weight * (1 / double(samples * samples));
@@ -568,7 +568,7 @@ SmallVector<Value> convertCol2Im(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
     SmallVector<AffineExpr> at = loopsAt(b, next.size());
     at[d + 1] = loopAt(b, loops);
     at.insert(at.begin() + int64_t(blocks), loopAt(b, loops + 1));
-    result = reduceLoops(b, next, inner, elementOf(result), Combine::Sum, Read(result, at),
+    result = reduceLoops(b, next, inner, elementOf(result), Combine::Sum, Access(result, at),
                          [&](const Point &point) {
                            Scalar place = point.loop(loops + 1) * double(strides[d]) +
                                           point.loop(loops) * double(dilations[d]);

@@ -57,8 +57,8 @@ Value transformDirectly(ImplicitLocOpBuilder &b, Value data, const Transform &tr
   // Loops: outer, output, inner, its part; input, its part.
   return reduceLoops(b, {outer, transform.outputs, inner, transform.outputParts},
                      {transform.inputs, transform.inputParts}, b.getF32Type(), Combine::Sum,
-                     {Read(data, {loop(0), loop(4), loop(2), loop(5)}),
-                      Read(factors, {loop(4), loop(5), loop(1), loop(3)})},
+                     {Access(data, {loop(0), loop(4), loop(2), loop(5)}),
+                      Access(factors, {loop(4), loop(5), loop(1), loop(3)})},
                      [](const Point &point) { return point[0] * point[1]; });
 }
 
@@ -103,7 +103,7 @@ Value transformFast(ImplicitLocOpBuilder &b, Value data, int64_t length, bool is
       at.push_back(loopAt(b, loop));
     }
     at.push_back(fixedAt(b, index));
-    return Read(value, at);
+    return Access(value, at);
   };
   // Loops: outer, r, i, inner, part.
   Value turned = mapLoops(b, {outer, p, q, inner, 2}, b.getF32Type(),
@@ -133,7 +133,7 @@ Value transformData(ImplicitLocOpBuilder &b, Value data, const Transform &transf
   if (!transform.isInverse) {
     return result;
   }
-  return mapLoops(b, shapeOf(result), b.getF32Type(), Read(result), [&](const Point &point) {
+  return mapLoops(b, shapeOf(result), b.getF32Type(), Access(result), [&](const Point &point) {
     return point[0] * (1 / double(transform.length));
   });
 }
@@ -189,10 +189,10 @@ SmallVector<Value> convertSTFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
   data = padWith(b, data, {0, 0, 0}, {0, missing, 0}, b.getF32FloatAttr(0));
   Transform transform{length, used, parts, to[2], to[3]};
   // Loops: batch, frame, place in it, part.
-  SmallVector<Read> reads{
-      Read(data, {loopAt(b, 0), loopAt(b, 1) * step + loopAt(b, 2), loopAt(b, 3)})};
+  SmallVector<Access> reads{
+      Access(data, {loopAt(b, 0), loopAt(b, 1) * step + loopAt(b, 2), loopAt(b, 3)})};
   if (hasWindow) {
-    reads.push_back(Read(sliceAxis(b, inputs[2], 0, 0, used), {loopAt(b, 2)}));
+    reads.push_back(Access(sliceAxis(b, inputs[2], 0, 0, used), {loopAt(b, 2)}));
   }
   Value frames = mapLoops(b, {to[0], to[1], used, parts}, b.getF32Type(), reads,
                           [&](const Point &point) {
@@ -267,10 +267,10 @@ std::string whyNotDet(NodeOp op) {
 
 /// By minors of the last rows, one for each set of columns.
 Value expandDet(ImplicitLocOpBuilder &b, Value matrices, int64_t size) {
-  SmallVector<Read> reads;
+  SmallVector<Access> reads;
   for (int64_t row = 0; row < size; ++row) {
     for (int64_t column = 0; column < size; ++column) {
-      reads.push_back(Read(matrices, {loopAt(b, 0), fixedAt(b, row), fixedAt(b, column)}));
+      reads.push_back(Access(matrices, {loopAt(b, 0), fixedAt(b, row), fixedAt(b, column)}));
     }
   }
   return mapLoops(b, shapeOf(matrices)[0], b.getF32Type(), reads, [&](const Point &point) {
@@ -302,23 +302,23 @@ Value eliminate(ImplicitLocOpBuilder &b, Value matrices, int64_t size) {
   Value det = makeFloats(b, count, SmallVector<double>(size_t(count), 1));
   for (int64_t left = size; left > 0; --left) {
     // The first column, and which of its rows is the pivot's.
-    Read column(matrices, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)});
-    Read inner(matrices, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)});
+    Access column(matrices, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)});
+    Access inner(matrices, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)});
     Value most = reduceLoops(b, count, left, f32, Combine::Most, inner,
                              [](const Point &point) { return absolute(point[0]); });
     Value row = reduceLoops(b, count, left, b.getI32Type(), Combine::Least,
-                            {inner, Read(most, {loopAt(b, 0)})}, [&](const Point &point) {
+                            {inner, Access(most, {loopAt(b, 0)})}, [&](const Point &point) {
                               return select(absolute(point[0]) == point[1], point.loop(1),
                                             double(left));
                             });
     Value pivot = reduceLoops(b, {count, left}, left, f32, Combine::Sum,
-                              {Read(row, {loopAt(b, 0)}),
-                               Read(matrices, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)})},
+                              {Access(row, {loopAt(b, 0)}),
+                               Access(matrices, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)})},
                               [](const Point &point) {
                                 return select(point[0] == point.loop(2), point[1], 0);
                               });
     det = mapLoops(b, count, f32,
-                   {Read(det), Read(pivot, {loopAt(b, 0), fixedAt(b, 0)}), Read(row)},
+                   {Access(det), Access(pivot, {loopAt(b, 0), fixedAt(b, 0)}), Access(row)},
                    [](const Point &point) {
                      Scalar next = point[0] * point[1];
                      // Another row than the first one: they change places.
@@ -331,12 +331,12 @@ Value eliminate(ImplicitLocOpBuilder &b, Value matrices, int64_t size) {
     Value rest = sliceAxis(b, matrices, 1, 1, left - 1);
     matrices = mapLoops(
         b, {count, left - 1, left - 1}, f32,
-        {Read(row, {loopAt(b, 0)}), Read(pivot, {loopAt(b, 0), fixedAt(b, 0)}),
-         Read(pivot, {loopAt(b, 0), loopAt(b, 2) + 1}),
-         Read(rest, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)}),
-         Read(rest, {loopAt(b, 0), loopAt(b, 1), loopAt(b, 2) + 1}),
-         Read(matrices, {loopAt(b, 0), fixedAt(b, 0), fixedAt(b, 0)}),
-         Read(matrices, {loopAt(b, 0), fixedAt(b, 0), loopAt(b, 2) + 1})},
+        {Access(row, {loopAt(b, 0)}), Access(pivot, {loopAt(b, 0), fixedAt(b, 0)}),
+         Access(pivot, {loopAt(b, 0), loopAt(b, 2) + 1}),
+         Access(rest, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)}),
+         Access(rest, {loopAt(b, 0), loopAt(b, 1), loopAt(b, 2) + 1}),
+         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), fixedAt(b, 0)}),
+         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), loopAt(b, 2) + 1})},
         [](const Point &point) {
           Scalar isFirst = point[0] == point.loop(1) + 1;
           Scalar first = select(isFirst, point[5], point[3]);

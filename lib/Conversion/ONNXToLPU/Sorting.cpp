@@ -33,9 +33,9 @@ Value findExtreme(ImplicitLocOpBuilder &b, Value data, int64_t axis, Type model,
   auto key = [&](Scalar a) { return inOrder(element.isInteger(1) ? toInt(a) : a, model); };
   Type ordered = element.isInteger(1) ? Type(b.getI32Type()) : element;
   Value extreme = reduceLoops(b, shape, extent, ordered, isLargest ? Combine::Most : Combine::Least,
-                              Read(data, at), [&](const Point &point) { return key(point[0]); });
+                              Access(data, at), [&](const Point &point) { return key(point[0]); });
   return reduceLoops(b, shape, extent, b.getI32Type(), isLast ? Combine::Most : Combine::Least,
-                     {Read(data, at), Read(extreme)}, [&](const Point &point) {
+                     {Access(data, at), Access(extreme)}, [&](const Point &point) {
                        Scalar value = key(point[0]), isHere = value == point[1];
                        isHere = value.isFloat() ? isHere | (value != value) : isHere;
                        return select(isHere, point.loop(inner), isLast ? -1 : double(extent));
@@ -64,7 +64,7 @@ SmallVector<Value> convertHardmax(NodeOp op, ValueRange inputs, ImplicitLocOpBui
   Value index = findExtreme(b, data, axis, b.getF32Type(), /*isLargest=*/true, /*isLast=*/false);
   SmallVector<AffineExpr> at = loopsAt(b, size_t(typeOf(data).getRank()));
   at.erase(at.begin() + axis);
-  Value result = mapLoops(b, shapeOf(data), b.getF32Type(), Read(index, at), [&](const Point &point) {
+  Value result = mapLoops(b, shapeOf(data), b.getF32Type(), Access(index, at), [&](const Point &point) {
     return select(point[0] == point.loop(unsigned(axis)), point.number(1), 0);
   });
   return {reshapeTo(b, result, shape)};
@@ -97,18 +97,18 @@ SmallVector<Value> selectByRank(ImplicitLocOpBuilder &b, Value data, int64_t axi
   unsigned inner = unsigned(shape.size()), here = unsigned(axis);
   SmallVector<AffineExpr> at = replace(b, shape.size(), axis, inner);
   Value rank = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Sum,
-                           {Read(data), Read(data, at)}, [&](const Point &point) {
+                           {Access(data), Access(data, at)}, [&](const Point &point) {
                              return toInt(order.isBefore(point[1], point.loop(inner), point[0],
                                                          point.loop(here)));
                            });
   shape[size_t(axis)] = count;
   Type element = elementOf(data);
   Value values = reduceLoops(b, shape, extent, element, Combine::Pick,
-                             {Read(rank, at), Read(data, at)}, [&](const Point &point) {
+                             {Access(rank, at), Access(data, at)}, [&](const Point &point) {
                                return select(point[0] == point.loop(here), point[1],
                                              getNothing(point, element));
                              });
-  Value indices = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Sum, Read(rank, at),
+  Value indices = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Sum, Access(rank, at),
                               [&](const Point &point) {
                                 return select(point[0] == point.loop(here), point.loop(inner), 0);
                               });
@@ -138,16 +138,16 @@ SmallVector<Value> selectBySearch(ImplicitLocOpBuilder &b, Value data, int64_t a
       Scalar comes = order.isLargest ? x < point[1] : point[1] < x;
       return comes | ((x == point[1]) & (point[2] < point.loop(inner)));
     };
-    SmallVector<Read> reads{Read(data, at)};
+    SmallVector<Access> reads{Access(data, at)};
     if (k > 0) {
-      reads.append({Read(value), Read(index)});
+      reads.append({Access(value), Access(index)});
     }
     Value next = reduceLoops(b, shape, extent, elementOf(data), combine, reads,
                              [&](const Point &point) {
                                Scalar x = order.key(point[0]);
                                return k == 0 ? x : select(isLeft(point), x, none);
                              });
-    reads.push_back(Read(next));
+    reads.push_back(Access(next));
     index = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Least, reads,
                         [&](const Point &point) {
                           Scalar isHere = order.key(point[0]) == point[k == 0 ? 1 : 3];
@@ -160,7 +160,7 @@ SmallVector<Value> selectBySearch(ImplicitLocOpBuilder &b, Value data, int64_t a
   }
   Value keys = concatenate(b, values, axis);
   Value result = order.model.isUnsignedInteger()
-                     ? mapLoops(b, shapeOf(keys), elementOf(keys), Read(keys),
+                     ? mapLoops(b, shapeOf(keys), elementOf(keys), Access(keys),
                                 [&](const Point &point) { return order.key(point[0]); })
                      : keys;
   return {result, concatenate(b, indices, axis)};
@@ -243,10 +243,10 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
   }
   auto readNumber = [&](unsigned index) {
     SmallVector<AffineExpr> at(size_t(typeOf(inputs[index]).getRank()), fixedAt(b, 0));
-    return Read(inputs[index], at);
+    return Access(inputs[index], at);
   };
   SmallVector<int64_t> all{batches, classes, count}, one{batches, classes};
-  SmallVector<Read> reads{Read(scores)};
+  SmallVector<Access> reads{Access(scores)};
   bool hasLeast = op.hasInput(4), hasLimit = op.hasInput(3);
   if (hasLeast) {
     reads.push_back(readNumber(4));
@@ -256,13 +256,13 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
   });
   SmallVector<Value> chosen;
   for (int64_t step = 0; step < steps; ++step) {
-    Value best = reduceLoops(b, one, count, f32, Combine::Most, {Read(scores), Read(isLeft)},
+    Value best = reduceLoops(b, one, count, f32, Combine::Most, {Access(scores), Access(isLeft)},
                              [](const Point &point) {
                                return select(point[1], point[0],
                                              -std::numeric_limits<double>::infinity());
                              });
     Value index = reduceLoops(b, one, count, i32, Combine::Least,
-                              {Read(scores), Read(isLeft), Read(best)}, [&](const Point &point) {
+                              {Access(scores), Access(isLeft), Access(best)}, [&](const Point &point) {
                                 return select(point[1] & (point[0] == point[2]), point.loop(2),
                                               double(count));
                               });
@@ -272,14 +272,14 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
     }
     // The box that was chosen, then who overlaps it.
     Value box = reduceLoops(b, {batches, classes, 4}, count, f32, Combine::Sum,
-                            {Read(index), Read(boxes, {loopAt(b, 0), loopAt(b, 3), loopAt(b, 2)})},
+                            {Access(index), Access(boxes, {loopAt(b, 0), loopAt(b, 3), loopAt(b, 2)})},
                             [](const Point &point) {
                               return select(point[0] == point.loop(3), point[1], 0);
                             });
-    SmallVector<Read> parts{Read(isLeft), Read(index)};
+    SmallVector<Access> parts{Access(isLeft), Access(index)};
     for (int64_t k = 0; k < 4; ++k) {
-      parts.push_back(Read(box, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, k)}));
-      parts.push_back(Read(boxes, {loopAt(b, 0), loopAt(b, 2), fixedAt(b, k)}));
+      parts.push_back(Access(box, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, k)}));
+      parts.push_back(Access(boxes, {loopAt(b, 0), loopAt(b, 2), fixedAt(b, k)}));
     }
     if (hasLimit) {
       parts.push_back(readNumber(3));
@@ -299,16 +299,16 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
   }
   Value found = concatenate(b, chosen, 2);
   Value table = mapLoops(b, {batches, classes, steps, 3}, i32,
-                         Read(found, loopsAt(b, 3)), [](const Point &point) {
+                         Access(found, loopsAt(b, 3)), [](const Point &point) {
                            Scalar column = point.loop(3);
                            return select(column == 0, point.loop(0),
                                          select(column == 1, point.loop(1), point[0]));
                          });
-  Value isBox = mapLoops(b, shapeOf(found), i1, Read(found),
+  Value isBox = mapLoops(b, shapeOf(found), i1, Access(found),
                          [&](const Point &point) { return point[0] < double(count); });
   int64_t places = batches * classes * steps;
   Value order = findTrue(b, reshapeTo(b, isBox, places), rows);
-  return {gatherRows(b, reshapeTo(b, table, {places, 3}), order)};
+  return {gatherAlong(b, reshapeTo(b, table, {places, 3}), order)};
 }
 
 } // namespace

@@ -19,10 +19,6 @@ llvm::SmallVector<llvm::StringRef> getStrings(mlir::onnx::NodeOp op, llvm::Strin
 
 /// The model's element type of an input or an output.
 mlir::Type getElement(mlir::Value value);
-inline mlir::RankedTensorType typeOf(mlir::Value value) {
-  return mlir::cast<mlir::RankedTensorType>(value.getType());
-}
-inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) { return typeOf(value).getShape(); }
 /// The least and the largest value of an integer type of the model, as far as an i32 has them.
 std::pair<int64_t, int64_t> getRange(mlir::Type element);
 
