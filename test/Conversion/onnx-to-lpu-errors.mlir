@@ -2,9 +2,9 @@
 
 func.func @past(%x: tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32> {
   %none = onnx.none
-  // expected-error @below {{node 'y' (Attention): a past key and value that grow are not supported yet: use TensorScatter and nonpad_kv_seqlen}}
-  %y = onnx.op "Attention" version 23 (%x, %x, %x, %none, %x, %x) outputs ["y"]
-    : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, none, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32>
+  // expected-error @below {{node 'y' (Attention): only one of past_key and past_value is given}}
+  %y = onnx.op "Attention" version 23 (%x, %x, %x, %none, %x) outputs ["y"]
+    : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, none, tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32>
   return %y : tensor<1x2x4x8xf32>
 }
 

@@ -26,6 +26,7 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                                 ::lpu::onnx_lowering::getCastRules(),
                                 ::lpu::onnx_lowering::getComparisonRules(),
                                 ::lpu::onnx_lowering::getContractionRules(),
+                                ::lpu::onnx_lowering::getContribRules(),
                                 ::lpu::onnx_lowering::getConvolutionRules(),
                                 ::lpu::onnx_lowering::getEinsumRules(),
                                 ::lpu::onnx_lowering::getElementwiseRules(),
@@ -42,7 +43,8 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                                 ::lpu::onnx_lowering::getResizeRules(),
                                 ::lpu::onnx_lowering::getSignalRules(),
                                 ::lpu::onnx_lowering::getSortingRules(),
-                                ::lpu::onnx_lowering::getTrainingRules()}) {
+                                ::lpu::onnx_lowering::getTrainingRules(),
+                                ::lpu::onnx_lowering::getVectorizerRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since &&

@@ -7,6 +7,7 @@
 
 #include "Terms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include <cmath>
 
 using namespace mlir;
 using mlir::onnx::NodeOp;
@@ -23,16 +24,17 @@ struct Activation {
   float alpha = 0, beta = 0;
 };
 
-/// Names in lower case; the defaults of alpha and beta, where the function has them.
+/// Names in lower case; the defaults of alpha and beta, where the function has them. Where they
+/// are NaN, no operator of ONNX gives a default.
 struct Known {
   StringRef name;
   std::optional<float> alpha, beta;
 };
 const Known kKnown[] = {
     {"relu", {}, {}},          {"tanh", {}, {}},        {"sigmoid", {}, {}},
-    {"softsign", {}, {}},      {"softplus", {}, {}},    {"affine", 1.f, 0.f},
+    {"softsign", {}, {}},      {"softplus", {}, {}},    {"affine", NAN, NAN},
     {"leakyrelu", 0.01f, {}},  {"elu", 1.f, {}},        {"thresholdedrelu", 1.f, {}},
-    {"scaledtanh", 1.f, 1.f},  {"hardsigmoid", 0.2f, 0.5f},
+    {"scaledtanh", NAN, NAN},  {"hardsigmoid", 0.2f, 0.5f},
 };
 
 /// The functions of all directions, one after the other. Values of activation_alpha and
@@ -63,6 +65,9 @@ std::string getActivations(NodeOp op, ArrayRef<StringRef> defaults, size_t direc
     }
     if (known->beta) {
       activation.beta = nextBeta < betas.size() ? betas[nextBeta++] : *known->beta;
+    }
+    if (std::isnan(activation.alpha) || std::isnan(activation.beta)) {
+      return ("activation " + name + " has no default of alpha and beta").str();
     }
   }
   return "";

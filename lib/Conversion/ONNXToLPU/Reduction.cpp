@@ -90,7 +90,7 @@ Value asFloats(ImplicitLocOpBuilder &b, NodeOp op, Value input) {
 /// Results of floats in the type of the input, without its fraction.
 Value fromFloats(ImplicitLocOpBuilder &b, NodeOp op, Value value, Type element) {
   bool unsignedElements = isUnsigned(op);
-  return isa<FloatType>(element)
+  return getElement(value) == element
              ? value
              : each(
                    b, value,

@@ -55,6 +55,7 @@ llvm::ArrayRef<Rule> getAttentionRules();
 llvm::ArrayRef<Rule> getCastRules();
 llvm::ArrayRef<Rule> getComparisonRules();
 llvm::ArrayRef<Rule> getContractionRules();
+llvm::ArrayRef<Rule> getContribRules();
 llvm::ArrayRef<Rule> getConvolutionRules();
 llvm::ArrayRef<Rule> getEinsumRules();
 llvm::ArrayRef<Rule> getElementwiseRules();
@@ -72,6 +73,7 @@ llvm::ArrayRef<Rule> getResizeRules();
 llvm::ArrayRef<Rule> getSignalRules();
 llvm::ArrayRef<Rule> getSortingRules();
 llvm::ArrayRef<Rule> getTrainingRules();
+llvm::ArrayRef<Rule> getVectorizerRules();
 
 /// "input 1 has no known rank" where any input or output has none.
 std::string whyNotRanked(mlir::onnx::NodeOp op);
