@@ -43,8 +43,7 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                                 ::lpu::onnx_lowering::getResizeRules(),
                                 ::lpu::onnx_lowering::getSignalRules(),
                                 ::lpu::onnx_lowering::getSortingRules(),
-                                ::lpu::onnx_lowering::getTrainingRules(),
-                                ::lpu::onnx_lowering::getVectorizerRules()}) {
+                                ::lpu::onnx_lowering::getTrainingRules()}) {
     for (const Rule &rule : family) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since &&

@@ -73,7 +73,6 @@ llvm::ArrayRef<Rule> getResizeRules();
 llvm::ArrayRef<Rule> getSignalRules();
 llvm::ArrayRef<Rule> getSortingRules();
 llvm::ArrayRef<Rule> getTrainingRules();
-llvm::ArrayRef<Rule> getVectorizerRules();
 
 /// "input 1 has no known rank" where any input or output has none.
 std::string whyNotRanked(mlir::onnx::NodeOp op);

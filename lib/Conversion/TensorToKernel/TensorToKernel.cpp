@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "EntryConverter.h"
-#include "LPU/Transforms/MachineScalars.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -383,11 +382,10 @@ static bool isAligned(AffineMap map, RankedTensorType type, unsigned loops) {
   return true;
 }
 
-/// What a map's body may have: f32 that the VXM computes, directly or as a division or root.
+/// Whether a map's body, where everything is f32, may have `op`.
 static bool isMapScalar(Operation *op) {
-  return (mlir::lpu::isMachineScalar(op) || isa<arith::DivFOp, math::SqrtOp>(op)) &&
-         llvm::all_of(llvm::concat<Type>(op->getOperandTypes(), op->getResultTypes()),
-                      [](Type type) { return type.isF32() || type.isInteger(1); });
+  return llvm::all_of(llvm::concat<Type>(op->getOperandTypes(), op->getResultTypes()),
+             [](Type type) { return type.isF32() || type.isInteger(1); });
 }
 
 LogicalResult EntryConverter::convertGeneric(ImplicitLocOpBuilder &b, linalg::GenericOp op) {
