@@ -267,22 +267,34 @@ LogicalResult BufferPlacer::place(Operation *op, Value buffer, ArrayRef<Side> si
     Placement copy;
     SliceSet conflicts = getConflicts(buffer, isFree ? ArrayRef(kBothSides) : ArrayRef(side));
     conflicts.insert(own.begin(), own.end());
-    for (unsigned b = 0; b < getNumBytes(type.getFormat()); ++b) {
-      std::optional<BytePlacement> byte = findByte(side, count, conflicts);
-      if (!byte && isFree && b == 0) {
-        side = getOther(side);
-        byte = findByte(side, count, conflicts);
+    // What is larger than a bank lies in several, a part after the other.
+    int64_t bank = int64_t(target.wordsPerBank()), parts = llvm::divideCeil(count, bank);
+    unsigned bytes = getNumBytes(type.getFormat());
+    SmallVector<Placement> all;
+    all.assign(size_t(parts), Placement(bytes));
+    for (unsigned b = 0; b < bytes; ++b) {
+      SliceSet plane;
+      for (int64_t part = 0; part < parts; ++part) {
+        int64_t words = std::min(bank, count - part * bank);
+        std::optional<BytePlacement> byte = findByte(side, words, conflicts);
+        if (!byte && isFree && b == 0 && part == 0) {
+          side = getOther(side);
+          byte = findByte(side, words, conflicts);
+        }
+        if (!byte) {
+          return emitDoesNotFit(op, "a buffer of " + Twine(count) + " words a byte plane");
+        }
+        plane.insert(byte->slice);
+        slicesOf[buffer].push_back(byte->slice);
+        all[size_t(part)][b] = *byte;
       }
-      if (!byte) {
-        return emitDoesNotFit(op, "a buffer of " + Twine(count) + " words a byte plane");
-      }
-      conflicts.insert(byte->slice);
-      own.insert(byte->slice);
-      slicesOf[buffer].push_back(byte->slice);
-      bytesOf[buffer].push_back(*byte);
-      copy.push_back(*byte);
+      conflicts.insert(plane.begin(), plane.end());
+      own.insert(plane.begin(), plane.end());
     }
-    copies.push_back(std::move(copy));
+    for (const Placement &part : all) {
+      llvm::append_range(bytesOf[buffer], part);
+    }
+    llvm::append_range(copies, all);
   }
   set(encodePlacement(op->getContext(), copies));
   return success();
@@ -325,8 +337,13 @@ FailureOr<DenseI64ArrayAttr> BufferPlacer::placePart(ConcatRowsOp whole, Value p
 void BufferPlacer::release(Value buffer) {
   auto type = cast<BufferType>(buffer.getType());
   int64_t count = type.getRows() * type.getVectors(target.lanes());
-  for (const BytePlacement &byte : bytesOf[buffer]) {
-    words.release(byte.slice, byte.bank, byte.first, count);
+  int64_t bank = int64_t(target.wordsPerBank()), left = count;
+  unsigned bytes = getNumBytes(type.getFormat());
+  for (auto [index, byte] : llvm::enumerate(bytesOf[buffer])) {
+    words.release(byte.slice, byte.bank, byte.first, std::min(bank, left));
+    if (count > bank && (index + 1) % bytes == 0) {
+      left -= bank;
+    }
   }
 }
 

@@ -112,10 +112,12 @@ private:
       return emitRegions(op, buffer, "output", "", output->second);
     }
     int64_t count = getWords(cast<BufferType>(buffer.getType()));
+    int64_t bank = int64_t(target.wordsPerBank()), left = count;
     for (const Placement &copy : getPlacements(buffer)) {
       for (const auto &byte : copy) {
-        scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + count});
+        scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + std::min(bank, left)});
       }
+      left -= count > bank ? bank : 0;
     }
   }
 
@@ -225,12 +227,16 @@ private:
     // One column means the same value in every lane.
     bool isSpread = type.getColumns() == 1;
     int64_t columns = isSpread ? lanes : type.getColumns();
+    // Rows that a bank has no room for lie in the next placement.
+    int64_t bank = int64_t(target.wordsPerBank()) / vectors, start = 0;
     for (const Placement &copy : getPlacements(op.getResult())) {
+      int64_t rows = std::min(bank, type.getRows() - start);
       for (auto [b, byte] : llvm::enumerate(copy)) {
-        emitImage(*op, byte, type.getRows() * vectors, [&, b = b](MutableArrayRef<char> bytes) {
-          for (int64_t row = 0; row < type.getRows(); ++row) {
+        emitImage(*op, byte, rows * vectors, [&, b = b](MutableArrayRef<char> bytes) {
+          for (int64_t row = 0; row < rows; ++row) {
             for (int64_t c = 0; c < columns; ++c) {
-              uint32_t value = values[size_t(isSpread ? row : row * columns + c)];
+              int64_t from = start + row;
+              uint32_t value = values[size_t(isSpread ? from : from * columns + c)];
               int64_t at = isSpread ? c : c / width * lanes + c % width;
               bytes[size_t(row * vectors * lanes + at)] =
                   char(value >> (8 * b));
@@ -238,6 +244,7 @@ private:
           }
         });
       }
+      start += type.getRows() > bank ? bank : 0;
     }
   }
 

@@ -7,6 +7,7 @@
 
 #include "NestGraph.h"
 #include <map>
+#include <utility>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -135,11 +136,65 @@ private:
     return word;
   }
 
+  int64_t getBank() const { return int64_t(lowering.target.wordsPerBank()); }
+
+  /// Some issues of a chain, from step `first` on, whose words lie in one bank.
+  struct Run {
+    size_t part;    ///< of the buffer
+    int64_t word;   ///< of the part
+    int64_t offset; ///< cycles behind the chain's first
+    Repeated repeated;
+    std::array<int64_t, 2> steps;
+  };
+
+  /// Whether the words of a chain lie in more than one bank.
+  bool isSplit(const Access &access, ArrayRef<int64_t> at) const {
+    int64_t least = getWord(access, at), most = least;
+    for (std::optional<size_t> loop : {inner, outer}) {
+      int64_t reach = getStride(access, loop) * (getSize(loop) - 1);
+      (reach < 0 ? least : most) += reach;
+    }
+    return least / getBank() != most / getBank();
+  }
+
+  /// Where the words of `access` are split there is one loop that has more than a step.
+  SmallVector<Run> getRuns(const Access &access, ArrayRef<int64_t> at, bool isResult) const {
+    int64_t word = getWord(access, at), bank = getBank();
+    Repeated all = isResult ? eachResult() : each();
+    if (!isSplit(access, at)) {
+      return {{size_t(word / bank), word % bank, 0, all, getSteps(access, isResult)}};
+    }
+    SmallVector<Run> runs;
+    int64_t stride = getStride(access, getSize(inner) == 1 ? outer : inner);
+    for (int64_t step = 0; step < all.n;) {
+      int64_t first = word + step * stride, part = first / bank, count = 1;
+      while (step + count < all.n && (first + count * stride) / bank == part) {
+        ++count;
+      }
+      runs.push_back({size_t(part), first % bank, step * all.d, {count, all.d, 1, 0}, {0, stride}});
+      step += count;
+    }
+    return runs;
+  }
+
   static StringRef getType(Value buffer) {
     return cast<BufferType>(buffer.getType()).getFormat() == Format::I32 ? "i32" : "f32";
   }
 
-  LogicalResult emit(ArrayRef<int64_t> at) {
+  LogicalResult emit(SmallVectorImpl<int64_t> &at) {
+    if (outer && inner && getSize(outer) > 1 && getSize(inner) > 1 &&
+        llvm::any_of(accesses, [&](const Access &access) { return isSplit(access, at); })) {
+      // A chain for each step of the outer loop.
+      std::optional<size_t> loop = std::exchange(outer, std::nullopt);
+      LogicalResult result = success();
+      for (int64_t step = 0; step < loops[*loop] && succeeded(result); ++step) {
+        at[*loop] = step;
+        result = emit(at);
+      }
+      at[*loop] = 0;
+      outer = loop;
+      return result;
+    }
     const Target &target = lowering.target;
     ChainBuilder chain(lowering.program, op->getLoc(),
                        (name + "." + Twine(number++)).str(), target);
@@ -192,12 +247,16 @@ private:
           const Access &access = accesses[operand.index];
           Value &flow = streams[operand.index];
           if (!flow) {
-            SmallVector<Placement> copies = getPlacements(access.buffer);
-            if (copies.empty()) {
-              return op->emitOpError("expected placed inputs");
+            SmallVector<Placement> parts = getPlacements(access.buffer);
+            SmallVector<Value> flows;
+            for (const Run &run : getRuns(access, at, false)) {
+              if (run.part >= parts.size()) {
+                return op->emitOpError("expected placed inputs");
+              }
+              flows.push_back(readWords(chain, parts[run.part], run.word, vxm,
+                                        node.time + run.offset, run.repeated, run.steps));
             }
-            flow = readWords(chain, copies.front(), getWord(access, at), vxm, node.time, each(),
-                             getSteps(access, false));
+            flow = flows.size() == 1 ? flows.front() : chain.merge(flows);
           }
           fields.set(letter, "stream").set(letter + "_type", getType(access.buffer));
           fields.set(letter + "_dir",
@@ -212,8 +271,8 @@ private:
       SmallVector<Placement> copies;
       if (result) {
         copies = getPlacements(result->buffer);
-        if (copies.size() != 1) {
-          return op->emitOpError("expected results in one place");
+        if (copies.empty()) {
+          return op->emitOpError("expected placed results");
         }
         auto direction =
             ChainBuilder::direction(vxm, target.sliceColumn(unsigned(copies[0].front().slice)));
@@ -227,10 +286,15 @@ private:
       if (!result) {
         continue;
       }
-      for (auto [byte, place] : llvm::enumerate(copies[0])) {
-        chain.writeFrom(vxm, node.time + node.latency, issue.getResult(0), int64_t(byte),
-                        unsigned(place.slice), place.bank, place.first + getWord(*result, at),
-                        eachResult(), {{"w_addr", getSteps(*result, true)}});
+      for (const Run &run : getRuns(*result, at, true)) {
+        if (run.part >= copies.size()) {
+          return op->emitOpError("expected placed results");
+        }
+        for (auto [byte, place] : llvm::enumerate(copies[run.part])) {
+          chain.writeFrom(vxm, node.time + node.latency + run.offset, issue.getResult(0),
+                          int64_t(byte), unsigned(place.slice), place.bank,
+                          place.first + run.word, run.repeated, {{"w_addr", run.steps}});
+        }
       }
     }
     chain.finish();

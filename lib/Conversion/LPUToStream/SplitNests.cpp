@@ -34,7 +34,9 @@ public:
       Block &body = nest.getBody().front();
       SmallVector<Operation *> operations;
       for (Operation &op : body.without_terminator()) {
-        operations.push_back(&op);
+        if (!isRemade(&op)) {
+          operations.push_back(&op);
+        }
       }
       NestOp best;
       // The longest beginning that fits; what it passes on is counted, too.
@@ -91,6 +93,42 @@ private:
            (isa<arith::TruncIOp>(op) && isa<BlockArgument>(op->getOperand(0)));
   }
 
+  /// What `roots` need of the body, in its order; nothing of what is in `known`.
+  SmallVector<Operation *> getSlice(ArrayRef<Value> roots, llvm::function_ref<bool(Value)> known) {
+    llvm::SmallPtrSet<Operation *, 32> needed;
+    SmallVector<Value> left(roots);
+    while (!left.empty()) {
+      Value value = left.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (op && !known(value) && needed.insert(op).second) {
+        llvm::append_range(left, op->getOperands());
+      }
+    }
+    SmallVector<Operation *> slice;
+    for (Operation &op : nest.getBody().front()) {
+      if (needed.contains(&op)) {
+        slice.push_back(&op);
+      }
+    }
+    return slice;
+  }
+
+  /// Block arguments that `operations` and `values` use.
+  static llvm::SetVector<Value> getArguments(ArrayRef<Operation *> operations,
+                                             ArrayRef<Value> values) {
+    llvm::SetVector<Value> used;
+    auto add = [&](Value value) {
+      if (isa<BlockArgument>(value)) {
+        used.insert(value);
+      }
+    };
+    for (Operation *op : operations) {
+      llvm::for_each(op->getOperands(), add);
+    }
+    llvm::for_each(values, add);
+    return used;
+  }
+
   /// A nest of `operations` with a result for each live value; null where these are too
   /// many or none.
   NestOp makeFirst(ArrayRef<Operation *> operations) {
@@ -101,14 +139,8 @@ private:
     if (live.empty() || live.size() > kMostResults || !llvm::all_of(live, fitsWord)) {
       return {};
     }
-    llvm::SetVector<Value> used;
-    for (Operation *op : operations) {
-      for (Value operand : op->getOperands()) {
-        if (isa<BlockArgument>(operand)) {
-          used.insert(operand);
-        }
-      }
-    }
+    SmallVector<Operation *> slice = getSlice(live, [](Value) { return false; });
+    llvm::SetVector<Value> used = getArguments(slice, {});
     OpBuilder b(nest);
     ArrayRef<int64_t> loops = nest.getLoops();
     SmallVector<int64_t> access(loops.size() + 1, 0);
@@ -142,7 +174,7 @@ private:
       mapping.map(argument, block.addArgument(argument.getType(), nest.getLoc()));
     }
     b.setInsertionPointToEnd(&block);
-    for (Operation *op : operations) {
+    for (Operation *op : slice) {
       b.clone(*op, mapping);
     }
     SmallVector<Value> results;
@@ -161,18 +193,10 @@ private:
   void makeRest(NestOp first, ArrayRef<Operation *> done) {
     Block &old = nest.getBody().front();
     SmallVector<Value> live = getLive(done);
-    llvm::SmallPtrSet<Operation *, 16> gone(done.begin(), done.end());
-    llvm::SetVector<Value> used;
-    for (Operation &op : old) {
-      if (gone.contains(&op) && !isRemade(&op)) {
-        continue;
-      }
-      for (Value operand : op.getOperands()) {
-        if (isa<BlockArgument>(operand)) {
-          used.insert(operand);
-        }
-      }
-    }
+    SmallVector<Value> roots(old.getTerminator()->getOperands());
+    SmallVector<Operation *> slice =
+        getSlice(roots, [&](Value value) { return llvm::is_contained(live, value); });
+    llvm::SetVector<Value> used = getArguments(slice, roots);
     OpBuilder b(nest);
     SmallVector<Value> inputs;
     SmallVector<Attribute> accesses;
@@ -203,13 +227,10 @@ private:
                                                                argument))
                                : argument);
     }
-    for (Operation &op : old) {
-      if (!gone.contains(&op) || (isRemade(&op) && llvm::all_of(op.getOperands(), [&](Value v) {
-                                    return mapping.contains(v);
-                                  }))) {
-        b.clone(op, mapping);
-      }
+    for (Operation *op : slice) {
+      b.clone(*op, mapping);
     }
+    b.clone(*old.getTerminator(), mapping);
     nest.replaceAllUsesWith(rest.getResults());
     nest.erase();
     nest = rest;

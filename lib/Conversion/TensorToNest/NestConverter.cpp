@@ -247,10 +247,10 @@ LogicalResult NestConverter::loadInput(Builder &b, BlockArgument argument) {
   if (auto integer = dyn_cast<IntegerType>(model); integer && isUnsigned) {
     model = IntegerType::get(b.getContext(), integer.getWidth(), IntegerType::Unsigned);
   }
-  values[argument] = {mlir::lpu::LoadInputOp::create(b, b.getLoc(), getBuffer(stored, laneDim),
-                                                     label, type.getShape(), model,
-                                                     getList(layout)),
-                      layout};
+  auto load = mlir::lpu::LoadInputOp::create(b, b.getLoc(), getBuffer(stored, laneDim), label,
+                                             type.getShape(), model, getList(layout));
+  load.setChunkWords(getChunk(load.getResult()));
+  values[argument] = {load, layout};
   return success();
 }
 
@@ -280,8 +280,10 @@ LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
       placed = Placed{copy, getCanonical(from, placed->layout.laneDim)};
       stored.insert(copy);
     }
-    mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer, name ? name.getValue() : "",
-                                     type.getShape(), model, getList(placed->layout));
+    auto store = mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer,
+                                                  name ? name.getValue() : "", type.getShape(),
+                                                  model, getList(placed->layout));
+    store.setChunkWords(getChunk(placed->buffer));
   }
   func::ReturnOp::create(b);
   return success();

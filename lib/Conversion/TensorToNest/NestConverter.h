@@ -56,6 +56,11 @@ private:
 
   int64_t lanes() const { return int64_t(target.lanes()); }
   int64_t getVectors(int64_t size) const { return (size + lanes() - 1) / lanes(); }
+  /// Words of a part of a buffer that is larger than a bank; 0 for others.
+  int64_t getChunk(mlir::Value buffer) const {
+    int64_t bank = int64_t(target.wordsPerBank());
+    return mlir::cast<mlir::lpu::BufferType>(buffer.getType()).getRows() > bank ? bank : 0;
+  }
   /// Rows without gaps, the dimension on lanes innermost.
   Layout getCanonical(mlir::RankedTensorType type, int64_t laneDim) const;
   /// The buffer of a tensor in that layout.
