@@ -570,6 +570,14 @@ ArrayRef<int64_t> NestOp::getResultAccess(unsigned result) {
   return cast<DenseI64ArrayAttr>(getAccesses()[getInputs().size() + result]).asArrayRef();
 }
 
+int64_t NestOp::getNumSteps() {
+  int64_t steps = 1;
+  for (int64_t size : getLoops().take_back(getReduction() ? size_t(getReduced()) : 0)) {
+    steps *= size;
+  }
+  return steps;
+}
+
 /// Whether [offset, strides ..] stays in `type` for all of `loops`.
 static bool staysInside(ArrayRef<int64_t> access, ArrayRef<int64_t> loops, BufferType type) {
   int64_t least = access.front(), most = access.front();
@@ -591,8 +599,9 @@ LogicalResult NestOp::verify() {
     return emitOpError("expected results, loops of at least one step and one access a buffer");
   }
   if (getReduction() && ((*getReduction() != "add" && *getReduction() != "max") ||
-                         getLoops().empty() || getNumResults() != 1)) {
-    return emitOpError("expected to reduce the last loop by add or max to one result");
+                         getReduced() < 1 || getReduced() > getLoops().size() ||
+                         getNumResults() != 1)) {
+    return emitOpError("expected to reduce the last loops by add or max to one result");
   }
   SmallVector<Type> types(getInputs().getTypes());
   llvm::append_range(types, getResultTypes());

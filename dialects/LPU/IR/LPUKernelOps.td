@@ -438,14 +438,15 @@ def LPU_NestOp : LPU_KernelOp<"nest", [IsolatedFromAbove, SingleBlock]> {
     has [offset, stride_0 ..] for each input, then for each result, in words. Buffers of
     nests have one vector a row, so that rows are words; f32 or i32.
 
-    With `reduction` the last loop is summed ("add") or its largest value taken ("max") in
-    the ALU, in order; strides of results over it are 0.
+    With `reduction` the last `reduced` loops are summed ("add") or their largest value taken
+    ("max") in the ALU, in order; strides of results over them are 0.
 
     - (C1) one access an operand and result, with one stride a loop, inside of its buffer.
     - (C2) block arguments and yielded values have the buffers' types, f32 or i32.
   }];
   let arguments = (ins Variadic<LPU_BufferType>:$inputs, DenseI64ArrayAttr:$loops,
                        ArrayAttr:$accesses, OptionalAttr<StrAttr>:$reduction,
+                       DefaultValuedAttr<I64Attr, "1">:$reduced,
                        OptionalAttr<ArrayAttr>:$placements);
   let results = (outs Variadic<LPU_BufferType>:$results);
   let regions = (region SizedRegion<1>:$body);
@@ -457,6 +458,8 @@ def LPU_NestOp : LPU_KernelOp<"nest", [IsolatedFromAbove, SingleBlock]> {
     /// [offset, stride of each loop] of an input.
     ::llvm::ArrayRef<int64_t> getInputAccess(unsigned input);
     ::llvm::ArrayRef<int64_t> getResultAccess(unsigned result);
+    /// Steps of the loops that are reduced.
+    int64_t getNumSteps();
   }];
   let hasVerifier = 1;
 }

@@ -1,7 +1,8 @@
 //===- Nest.cpp - lpu.nest and lpu.assemble to chains ---------------------===//
 //
-// Two loops become the Repeat of one chain: the reduction, which is innermost, and the
-// longest others. The steps of the rest have a chain each.
+// Two loops become the Repeat of one chain: the last of the reduction, and the longest others.
+// The steps of the rest have a chain each; those of further loops of a reduction follow one
+// another in the chain.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,16 +35,13 @@ struct Access {
 class NestLowering {
 public:
   NestLowering(Lowering &lowering, Operation *op, StringRef name, ArrayRef<int64_t> loops,
-               bool reduces)
-      : lowering(lowering), op(op), name(name), reduces(reduces),
+               size_t reduced)
+      : lowering(lowering), op(op), name(name), reduced(reduced),
         loops(loops.begin(), loops.end()) {}
 
   void addAccess(Value buffer, ArrayRef<int64_t> access) {
     accesses.push_back({buffer, llvm::to_vector(access.drop_front()), access.front()});
   }
-
-  /// How many steps the last loop takes in one chain.
-  int64_t getSteps() const { return reduces ? loops.back() : 1; }
 
   /// The chains; the first `numInputs` accesses are read, the others written.
   LogicalResult run(ArrayRef<MapNode> program, unsigned inputs) {
@@ -54,26 +52,30 @@ public:
              << countAlus(nodes, lowering.target) << " ALUs, the VXM has " << lowering.target.alus();
     }
     coalesce();
-    // Longest last; the reduction behind all.
+    // Longest last.
     SmallVector<size_t> order;
-    for (size_t k = 0; k < loops.size() - reduces; ++k) {
+    for (size_t k = 0; k < loops.size() - reduced; ++k) {
       order.push_back(k);
     }
     llvm::stable_sort(order, [&](size_t a, size_t b) { return loops[a] < loops[b]; });
-    if (reduces) {
-      order.push_back(loops.size() - 1);
+    total = 1;
+    for (size_t k = loops.size() - reduced; k < loops.size(); ++k) {
+      total *= loops[k];
+      (k + 1 < loops.size() ? segments : order).push_back(k);
     }
     size_t repeated = std::min<size_t>(2, order.size());
     SmallVector<size_t> unrolled(ArrayRef(order).drop_back(repeated));
     ArrayRef<size_t> last = ArrayRef(order).take_back(repeated);
     inner = last.empty() ? std::nullopt : std::optional(last.back());
     outer = last.size() < 2 ? std::nullopt : std::optional(last.front());
+    total = reduced ? total : getSize(inner);
     SmallVector<int64_t> at(loops.size());
     return forEachStep(unrolled, at);
   }
 
 private:
   void remove(size_t loop) {
+    reduced -= loop >= loops.size() - reduced;
     loops.erase(loops.begin() + int64_t(loop));
     for (Access &access : accesses) {
       access.strides.erase(access.strides.begin() + int64_t(loop));
@@ -82,10 +84,11 @@ private:
 
   /// Makes one loop of two that every access walks through without a seam.
   void coalesce() {
-    for (size_t k = loops.size() - reduces; k-- > 0;) {
-      bool joins = k > 0 && llvm::all_of(accesses, [&](const Access &access) {
-        return access.strides[k - 1] == access.strides[k] * loops[k];
-      });
+    for (size_t k = loops.size(); k-- > 0;) {
+      bool joins = k > 0 && k != loops.size() - reduced &&
+                   llvm::all_of(accesses, [&](const Access &access) {
+                     return access.strides[k - 1] == access.strides[k] * loops[k];
+                   });
       if (loops[k] == 1) {
         remove(k);
       } else if (joins) {
@@ -113,18 +116,23 @@ private:
     return loop ? access.strides[*loop] : 0;
   }
 
-  /// One issue a step of both loops.
+  /// One issue a step.
   Repeated each() const {
-    int64_t n = getSize(inner), m = getSize(outer);
-    return n == 1 ? Repeated{m, 1, 1, 0} : Repeated{n, 1, m, m == 1 ? 0 : n};
+    int64_t m = getSize(outer);
+    return total == 1 ? Repeated{m, 1, 1, 0} : Repeated{total, 1, m, m == 1 ? 0 : total};
   }
   /// One issue a result: the last step of a reduction.
   Repeated eachResult() const {
-    return reduces ? Repeated{getSize(outer), getSize(inner), 1, 0} : each();
+    return reduced ? Repeated{getSize(outer), total, 1, 0} : each();
+  }
+  /// One issue a step of the inner loop, at one step of the segments.
+  Repeated eachInner() const {
+    int64_t n = getSize(inner), m = getSize(outer);
+    return n == 1 ? Repeated{m, total, 1, 0} : Repeated{n, 1, m, m == 1 ? 0 : total};
   }
   std::array<int64_t, 2> getSteps(const Access &access, bool isResult) const {
     int64_t in = getStride(access, inner), out = getStride(access, outer);
-    return (isResult && reduces) || getSize(inner) == 1 ? std::array<int64_t, 2>{0, out}
+    return (isResult && reduced) || getSize(inner) == 1 ? std::array<int64_t, 2>{0, out}
                                                         : std::array<int64_t, 2>{out, in};
   }
 
@@ -147,32 +155,61 @@ private:
     std::array<int64_t, 2> steps;
   };
 
-  /// Whether the words of a chain lie in more than one bank.
-  bool isSplit(const Access &access, ArrayRef<int64_t> at) const {
+  /// Whether the words of some issues lie in more than one bank.
+  bool isSplit(const Access &access, ArrayRef<int64_t> at, bool isResult) const {
     int64_t least = getWord(access, at), most = least;
-    for (std::optional<size_t> loop : {inner, outer}) {
+    for (std::optional<size_t> loop : {isResult && reduced ? std::nullopt : inner, outer}) {
       int64_t reach = getStride(access, loop) * (getSize(loop) - 1);
       (reach < 0 ? least : most) += reach;
     }
     return least / getBank() != most / getBank();
   }
 
+  /// Calls `body` with the steps of the further loops of a reduction, and their number.
+  void forEachSegment(SmallVector<int64_t> at,
+                      llvm::function_ref<void(ArrayRef<int64_t>, int64_t)> body) const {
+    for (int64_t number = 0;; ++number) {
+      body(at, number);
+      size_t k = segments.size();
+      for (; k-- > 0;) {
+        if (++at[segments[k]] < loops[segments[k]]) {
+          break;
+        }
+        at[segments[k]] = 0;
+      }
+      if (k == size_t(-1)) {
+        return;
+      }
+    }
+  }
+
   /// Where the words of `access` are split there is one loop that has more than a step.
   SmallVector<Run> getRuns(const Access &access, ArrayRef<int64_t> at, bool isResult) const {
-    int64_t word = getWord(access, at), bank = getBank();
-    Repeated all = isResult ? eachResult() : each();
-    if (!isSplit(access, at)) {
-      return {{size_t(word / bank), word % bank, 0, all, getSteps(access, isResult)}};
-    }
     SmallVector<Run> runs;
-    int64_t stride = getStride(access, getSize(inner) == 1 ? outer : inner);
-    for (int64_t step = 0; step < all.n;) {
-      int64_t first = word + step * stride, part = first / bank, count = 1;
-      while (step + count < all.n && (first + count * stride) / bank == part) {
-        ++count;
+    Repeated all = isResult ? eachResult() : eachInner();
+    int64_t bank = getBank();
+    auto add = [&](ArrayRef<int64_t> where, int64_t segment) {
+      int64_t word = getWord(access, where), start = segment * getSize(inner);
+      if (!isSplit(access, where, isResult)) {
+        runs.push_back({size_t(word / bank), word % bank, start, all, getSteps(access, isResult)});
+        return;
       }
-      runs.push_back({size_t(part), first % bank, step * all.d, {count, all.d, 1, 0}, {0, stride}});
-      step += count;
+      bool isOuter = (isResult && reduced) || getSize(inner) == 1;
+      int64_t stride = getStride(access, isOuter ? outer : inner);
+      for (int64_t step = 0; step < all.n;) {
+        int64_t first = word + step * stride, part = first / bank, count = 1;
+        while (step + count < all.n && (first + count * stride) / bank == part) {
+          ++count;
+        }
+        runs.push_back({size_t(part), first % bank, start + step * all.d, {count, all.d, 1, 0},
+                        {0, stride}});
+        step += count;
+      }
+    };
+    if (isResult) {
+      add(at, 0);
+    } else {
+      forEachSegment(llvm::to_vector(at), add);
     }
     return runs;
   }
@@ -182,8 +219,13 @@ private:
   }
 
   LogicalResult emit(SmallVectorImpl<int64_t> &at) {
-    if (outer && inner && getSize(outer) > 1 && getSize(inner) > 1 &&
-        llvm::any_of(accesses, [&](const Access &access) { return isSplit(access, at); })) {
+    bool isCut = false;
+    for (auto [index, access] : llvm::enumerate(accesses)) {
+      forEachSegment(llvm::to_vector(at), [&, index = index, &access = access](ArrayRef<int64_t> where, int64_t) {
+        isCut |= isSplit(access, where, index >= numInputs);
+      });
+    }
+    if (isCut && getSize(outer) > 1 && getSize(inner) > 1) {
       // A chain for each step of the outer loop.
       std::optional<size_t> loop = std::exchange(outer, std::nullopt);
       LogicalResult result = success();
@@ -304,7 +346,9 @@ private:
   Lowering &lowering;
   Operation *op;
   StringRef name;
-  bool reduces;
+  size_t reduced; ///< of the loops, the last ones
+  int64_t total = 1; ///< steps of a reduction, else of the inner loop
+  SmallVector<size_t> segments; ///< loops of a reduction but the last
   SmallVector<int64_t> loops;
   SmallVector<Access> accesses;
   ArrayRef<MapNode> nodes;
@@ -315,14 +359,13 @@ private:
 } // namespace
 
 LogicalResult Lowering::lowerNest(NestOp op) {
-  bool reduces = bool(op.getReduction());
-  FailureOr<std::vector<MapNode>> nodes =
-      buildNestGraph(op, target, reduces ? op.getLoops().back() : 1);
+  size_t reduced = op.getReduction() ? size_t(op.getReduced()) : 0;
+  FailureOr<std::vector<MapNode>> nodes = buildNestGraph(op, target, op.getNumSteps());
   if (failed(nodes)) {
     return failure();
   }
   std::string name = getName(op, "nest");
-  NestLowering nest(*this, op, name, op.getLoops(), reduces);
+  NestLowering nest(*this, op, name, op.getLoops(), reduced);
   for (auto [index, input] : llvm::enumerate(op.getInputs())) {
     nest.addAccess(input, op.getInputAccess(unsigned(index)));
   }
@@ -337,7 +380,7 @@ LogicalResult Lowering::lowerAssemble(AssembleOp op) {
     mlir::lpu::Piece piece =
         *mlir::lpu::getPiece(cast<DenseI64ArrayAttr>(attribute).asArrayRef());
     std::string name = (getName(op, "assemble") + "." + Twine(index)).str();
-    NestLowering nest(*this, op, name, piece.loops, false);
+    NestLowering nest(*this, op, name, piece.loops, 0);
     MapNode copy;
     copy.op = "copy";
     copy.latency = target.latencies().alu();

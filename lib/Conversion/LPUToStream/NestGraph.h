@@ -6,7 +6,7 @@
 
 namespace lpu::stream_lowering {
 
-/// The ALU program of a nest whose last loop has `steps` steps in a row: its body, the
+/// The ALU program of a nest whose results are `steps` steps in a row: its body, the
 /// reduction over these steps, and what drives the results. Every input is read in one
 /// cycle. Errors: an operation that the VXM does not have.
 mlir::FailureOr<std::vector<MapNode>> buildNestGraph(mlir::lpu::NestOp op, const Target &target,

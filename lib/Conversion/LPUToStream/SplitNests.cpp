@@ -69,8 +69,7 @@ public:
 private:
   /// Whether a chain of `op` has ALUs and streams enough.
   bool fits(NestOp op) {
-    int64_t steps = op.getReduction() ? op.getLoops().back() : 1;
-    FailureOr<std::vector<MapNode>> nodes = buildNestGraph(op, target, steps);
+    FailureOr<std::vector<MapNode>> nodes = buildNestGraph(op, target, op.getNumSteps());
     return succeeded(nodes) && countAlus(*nodes, target) <= int64_t(target.alus()) &&
            op.getInputs().size() <= kMostInputs && op.getNumResults() <= kMostResults;
   }
@@ -167,7 +166,7 @@ private:
       accesses.push_back(b.getDenseI64ArrayAttr(access));
     }
     auto first = NestOp::create(b, nest.getLoc(), types, inputs, nest.getLoopsAttr(),
-                                b.getArrayAttr(accesses), StringAttr(), ArrayAttr());
+                                b.getArrayAttr(accesses), StringAttr(), uint64_t(1), ArrayAttr());
     Block &block = first.getBody().emplaceBlock();
     IRMapping mapping;
     for (Value argument : used) {
@@ -212,7 +211,7 @@ private:
     llvm::append_range(accesses, nest.getAccesses().getValue().drop_front(nest.getInputs().size()));
     auto rest = NestOp::create(b, nest.getLoc(), nest.getResultTypes(), inputs,
                                nest.getLoopsAttr(), b.getArrayAttr(accesses),
-                               nest.getReductionAttr(), ArrayAttr());
+                               nest.getReductionAttr(), nest.getReducedAttr(), ArrayAttr());
     Block &block = rest.getBody().emplaceBlock();
     IRMapping mapping;
     for (Value argument : used) {

@@ -275,6 +275,9 @@ Value sliceAxis(ImplicitLocOpBuilder &b, Value value, int64_t axis, int64_t firs
   SmallVector<OpFoldResult> offsets(shape.size(), b.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(shape.size(), b.getIndexAttr(1)), sizes;
   shape[size_t(axis)] = size;
+  if (llvm::is_contained(shape, 0)) {
+    return tensor::EmptyOp::create(b, shape, elementOf(value));
+  }
   for (int64_t extent : shape) {
     sizes.push_back(b.getIndexAttr(extent));
   }

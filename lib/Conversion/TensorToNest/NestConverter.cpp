@@ -17,6 +17,9 @@ namespace lpu::nest_lowering {
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+/// The most reads of one operand that a chain of a reduction has.
+constexpr int64_t kMostSegments = 32;
+
 static bool isEmpty(Value value) { return typeOf(value).getNumElements() == 0; }
 
 NestConverter::NestConverter(func::FuncOp entry, const Target &target)
@@ -67,7 +70,7 @@ Layout NestConverter::getCanonical(RankedTensorType type, int64_t laneDim) const
 
 BufferType NestConverter::getBuffer(int64_t words, int64_t columns, Type element) {
   return BufferType::get(entry.getContext(), std::max<int64_t>(words, 1), columns,
-                         element.isF32() ? Format::F32 : Format::I32, 0);
+                         isa<FloatType>(element) ? Format::F32 : Format::I32, 0);
 }
 
 BufferType NestConverter::getBuffer(RankedTensorType type, int64_t laneDim) {
@@ -117,6 +120,7 @@ std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
     return std::nullopt;
   }
   Attribute attribute = op->getAttr("value");
+  Type element = typeOf(value).getElementType();
   size_t count = size_t(typeOf(value).getNumElements());
   std::vector<uint32_t> words;
   if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(attribute)) {
@@ -124,6 +128,9 @@ std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
     if (!bytes) {
       op->emitError(llvm::toString(bytes.takeError()));
       return std::nullopt;
+    }
+    if (!element.isF32() && !element.isInteger(32)) {
+      return std::nullopt; // rules carry it
     }
     words.resize(count);
     std::memcpy(words.data(), bytes->data(), count * 4);
@@ -133,14 +140,19 @@ std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
   if (!elements) {
     return std::nullopt;
   }
-  auto toBits = [](const auto &number) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(number)>, APFloat>) {
+  // Of an output that is constant, the model's own elements.
+  auto toBits = [&](auto number) {
+    if constexpr (std::is_same_v<decltype(number), APFloat>) {
+      bool loses = false;
+      number.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &loses);
       return uint32_t(number.bitcastToAPInt().getZExtValue());
     } else {
-      return uint32_t(number.getZExtValue());
+      return uint32_t(element.isSignlessInteger() && !element.isInteger(1)
+                          ? number.getSExtValue()
+                          : int64_t(number.getZExtValue()));
     }
   };
-  bool isFloat = typeOf(value).getElementType().isF32();
+  bool isFloat = isa<FloatType>(element);
   if (elements.isSplat()) {
     return std::vector<uint32_t>{isFloat ? toBits(elements.getSplatValue<APFloat>())
                                          : toBits(elements.getSplatValue<APInt>())};
@@ -202,9 +214,10 @@ FailureOr<NestConverter::Placed> NestConverter::get(Builder &b, Value value, int
       at[d] = 0;
     }
   }
-  Type element = type.getElementType().isF32() ? Type(b.getF32Type()) : Type(b.getI32Type());
+  Type carried = isa<FloatType>(type.getElementType()) ? Type(b.getF32Type())
+                                                       : Type(b.getI32Type());
   auto dense = DenseElementsAttr::getFromRawBuffer(
-      RankedTensorType::get({buffer.getRows(), columns}, element),
+      RankedTensorType::get({buffer.getRows(), columns}, carried),
       ArrayRef(reinterpret_cast<const char *>(data.data()), data.size() * 4));
   placed = {mlir::lpu::ConstantRowsOp::create(b, buffer, dense, DenseI64ArrayAttr()), layout};
   return placed;
@@ -322,7 +335,8 @@ Value NestConverter::copyTo(Builder &b, const Placed &from, RankedTensorType typ
     // A word for what has none.
     pieces.push_back(b.getDenseI64ArrayAttr({-1, 0, 0, 0}));
   }
-  return mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim), from.buffer,
+  ValueRange inputs = type.getNumElements() > 0 ? ValueRange(from.buffer) : ValueRange();
+  return mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim), inputs,
                                        b.getArrayAttr(pieces), DenseI64ArrayAttr());
 }
 
@@ -521,7 +535,7 @@ LogicalResult NestConverter::convertConcat(Builder &b, tensor::ConcatOp op) {
 
 NestOp NestConverter::nest(Builder &b, ArrayRef<int64_t> loops, ArrayRef<Operand> operands,
                            ArrayRef<BufferType> results,
-                           ArrayRef<SmallVector<int64_t>> resultAccesses, StringRef reduction,
+                           ArrayRef<SmallVector<int64_t>> resultAccesses, Reduction reduction,
                            llvm::function_ref<SmallVector<Value>(Builder &, ValueRange)> body) {
   // What is read at two places of one buffer lies twice: a slice reads one word a cycle.
   SmallVector<Value> buffers;
@@ -555,8 +569,8 @@ NestOp NestConverter::nest(Builder &b, ArrayRef<int64_t> loops, ArrayRef<Operand
   SmallVector<Type> types(results.begin(), results.end());
   auto op = NestOp::create(b, types, buffers, b.getDenseI64ArrayAttr(loops),
                            b.getArrayAttr(accesses),
-                           reduction.empty() ? StringAttr() : b.getStringAttr(reduction),
-                           ArrayAttr());
+                           reduction.kind.empty() ? StringAttr() : b.getStringAttr(reduction.kind),
+                           b.getI64IntegerAttr(reduction.loops), ArrayAttr());
   Block &block = op.getBody().emplaceBlock();
   for (Value buffer : buffers) {
     bool isFloat = cast<BufferType>(buffer.getType()).getFormat() == Format::F32;
@@ -786,7 +800,7 @@ LogicalResult NestConverter::convertGeneric(Builder &b, linalg::GenericOp op) {
     types.push_back(getBuffer(typeOf(result), laneDim));
     accesses.push_back(getAccess(layouts.back(), op.getMatchingIndexingMap(&init), loops));
   }
-  NestOp made = nest(b, loops.sizes, *operands, types, accesses, "",
+  NestOp made = nest(b, loops.sizes, *operands, types, accesses, {},
                      [&](Builder &inner, ValueRange in) {
                        return cloneBody(inner, op, in, arguments, splats,
                                         op.getBody()->getTerminator()->getOperands());
@@ -877,7 +891,7 @@ Value NestConverter::reduceByHalves(Builder &b, Value buffer, int64_t rows, int6
   int64_t stride = size;
   auto both = [&](Operand x, Operand y, int64_t count) {
     return nest(b, {rows, count}, {x, y}, resize(rows * count), SmallVector<int64_t>{0, count, 1},
-                "",
+                {},
                 [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
                   return {combine(inner, combiner, in[0], in[1])};
                 })
@@ -906,6 +920,14 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
   Operation *last = op.getNumResults() == 1 ? yield->getOperand(0).getDefiningOp() : nullptr;
   Combiner combiner = last ? getCombiner(last) : Combiner{};
   BlockArgument sofar = op.getBody()->getArguments().back();
+  if (op.getNumResults() == 1 && yield->getOperand(0) == sofar) {
+    // No term is left of it.
+    FailureOr<Placed> start = get(b, op.getDpsInits()[0], assignment.getDim(op.getResult(0)));
+    if (succeeded(start)) {
+      values[op.getResult(0)] = *start;
+    }
+    return start;
+  }
   bool isRight = combiner.op && last->getOperand(1) == sofar;
   if (!combiner.op || (!isRight && last->getOperand(0) != sofar) || !sofar.hasOneUse()) {
     return op.emitOpError("expected a reduction that ends with result = combine(result, term)");
@@ -982,20 +1004,25 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     auto [all, words] = getWords(loops.sizes.size());
     BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
                                       buffer.getFormat(), 0);
-    Value made = nest(b, loops.sizes, *operands, each, all, "", body(false)).getResult(0);
+    Value made = nest(b, loops.sizes, *operands, each, all, {}, body(false)).getResult(0);
     sums = reduceByHalves(b, made, rows, terms, combiner.op);
     isNegated = false;
   } else if (loops.sizes.size() > loops.parallel) {
-    auto [all, words] = getWords(loops.sizes.size() - 1);
+    // Each step of the loops but the last has reads of its own in a chain: where these are
+    // many, the last loop is reduced before the others.
+    int64_t segments = terms / loops.sizes.back();
+    size_t reduced = segments <= kMostSegments ? loops.sizes.size() - loops.parallel : 1;
+    auto [all, words] = getWords(loops.sizes.size() - reduced);
     BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
                                       buffer.getFormat(), 0);
-    sums = nest(b, loops.sizes, *operands, each, all, combiner.reduction, body(isNegated))
+    sums = nest(b, loops.sizes, *operands, each, all, {combiner.reduction, int64_t(reduced)},
+                body(isNegated))
                .getResult(0);
     int64_t rest = words / rows;
     if (rest > 1) {
       sums = nest(b, {rows, rest}, Operand{sums, {0, rest, 1}},
                   BufferType::get(b.getContext(), rows, buffer.getColumns(), buffer.getFormat(), 0),
-                  SmallVector<int64_t>{0, 1, 0}, combiner.reduction,
+                  SmallVector<int64_t>{0, 1, 0}, {combiner.reduction, 1},
                   [](Builder &, ValueRange in) -> SmallVector<Value> { return {in[0]}; })
                  .getResult(0);
     }
@@ -1003,7 +1030,7 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     auto [all, words] = getWords(loops.parallel);
     BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
                                       buffer.getFormat(), 0);
-    sums = nest(b, loops.sizes, *operands, each, all, "", body(isNegated)).getResult(0);
+    sums = nest(b, loops.sizes, *operands, each, all, {}, body(isNegated)).getResult(0);
   }
   // The order of the loops is that of the words; the result's may be another.
   Loops outer = loops;
@@ -1025,7 +1052,7 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     }
     last2.push_back({start->buffer, getAccess(start->layout, op.getMatchingIndexingMap(&init), outer)});
   }
-  NestOp made = nest(b, outer.sizes, last2, buffer, to, "",
+  NestOp made = nest(b, outer.sizes, last2, buffer, to, {},
                      [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
                        Value value = isNegated ? negate(inner, in[0]) : in[0];
                        // The complement of a bool has all bits set or all but the lowest.
@@ -1081,7 +1108,7 @@ LogicalResult NestConverter::convertGather(Builder &b, mlir::lpu::GatherOp op) {
   Operand number = getIndex(b, all, 0, size);
   NestOp made = nest(
       b, loops, {{from->buffer, data}, {at->buffer, index}, number}, getBuffer(type, laneDim), to,
-      "add", [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
+      {"add", 1}, [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
         // An index below 0 counts from the end.
         Value whole = makeConstant(inner, inner.getI32Type(), uint32_t(size));
         Value other = arith::SubIOp::create(inner, in[2], whole);

@@ -92,12 +92,17 @@ private:
   /// The index of `loop` as a tensor of words.
   Operand getIndex(Builder &b, const Loops &loops, int64_t loop, int64_t size);
 
+  /// The last `loops` loops of a nest, by "add" or "max"; none where `kind` is empty.
+  struct Reduction {
+    llvm::StringRef kind;
+    int64_t loops = 1;
+  };
   /// A nest over `loops` with results of these buffers and accesses. `body` gets the values
   /// of the operands and returns those of the results.
   mlir::lpu::NestOp nest(Builder &b, llvm::ArrayRef<int64_t> loops, llvm::ArrayRef<Operand> operands,
                          llvm::ArrayRef<mlir::lpu::BufferType> results,
                          llvm::ArrayRef<llvm::SmallVector<int64_t>> resultAccesses,
-                         llvm::StringRef reduction,
+                         Reduction reduction,
                          llvm::function_ref<llvm::SmallVector<mlir::Value>(
                              Builder &, mlir::ValueRange)>
                              body);
