@@ -27,8 +27,40 @@ func.func @batch(%x: tensor<4x8xf32>, %rows: tensor<4x8xf32>) -> tensor<4x8xf32>
 
 // -----
 
-func.func @elements(%x: tensor<4xui8>) -> tensor<4xf32> {
-  // expected-error @below {{node 'y' (Cast): elements are not float, bool or signed integers}}
-  %y = onnx.op "Cast" version 13 (%x) attributes {to = 1 : i64} outputs ["y"] : (tensor<4xui8>) -> tensor<4xf32>
+func.func @elements(%x: tensor<4x!onnx.string>) -> tensor<4xf32> {
+  // expected-error @below {{node 'y' (Cast): elements of input 0 are not numbers}}
+  %y = onnx.op "Cast" version 13 (%x) attributes {to = 1 : i64} outputs ["y"] : (tensor<4x!onnx.string>) -> tensor<4xf32>
   return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @random(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @below {{node 'y' (Bernoulli): random numbers: every run of a program is the same}}
+  %y = onnx.op "Bernoulli" version 15 (%x) outputs ["y"] : (tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @training(%x: tensor<4xf32>, %ratio: tensor<f32>, %mode: tensor<i1>) -> tensor<4xf32> {
+  // expected-error @below {{node 'y' (Dropout): input 2, whether it trains, is not constant}}
+  %y = onnx.op "Dropout" version 13 (%x, %ratio, %mode) outputs ["y"] : (tensor<4xf32>, tensor<f32>, tensor<i1>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @bits(%x: tensor<4xf32>) -> tensor<4xi16> {
+  // expected-error @below {{node 'y' (BitCast): elements have different sizes}}
+  %y = onnx.op "BitCast" version 26 (%x) attributes {to = 5 : i64} outputs ["y"] : (tensor<4xf32>) -> tensor<4xi16>
+  return %y : tensor<4xi16>
+}
+
+// -----
+
+func.func @scales(%x: tensor<4x6xf32>, %scale: tensor<5xf32>, %zero: tensor<5xui8>) -> tensor<4x6xui8> {
+  // expected-error @below {{node 'y' (QuantizeLinear): input 1 has neither one scale nor one for each index of the axis}}
+  %y = onnx.op "QuantizeLinear" version 13 (%x, %scale, %zero) outputs ["y"] : (tensor<4x6xf32>, tensor<5xf32>, tensor<5xui8>) -> tensor<4x6xui8>
+  return %y : tensor<4x6xui8>
 }

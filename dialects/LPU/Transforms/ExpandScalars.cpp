@@ -439,7 +439,7 @@ private:
   ScalarEmitter e;
 };
 
-/// Constants at the block's begin, each once; nothing that is unused.
+/// Drops what is unused, such as the first operation of a pair.
 void clean(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
     if (isOpTriviallyDead(&op)) {

@@ -52,7 +52,7 @@ Value leakyRelu(NodeOp op, ImplicitLocOpBuilder &b, ValueRange in) {
   Value below = scale(b, getFloat(op, "alpha", 0.01f), in[0]);
   return select(b, in[0], Predicate::OLT, 0, below, in[0]);
 }
-/// Before version 7 a slope of rank 1 is one number a channel.
+/// x below zero times the slope.
 Value scaleBelow(NodeOp op, ImplicitLocOpBuilder &b, ValueRange in) {
   if (isa<FloatType>(in[0].getType())) {
     return select(b, in[0], Predicate::OLT, 0, mul(b, in[0], in[1]), in[0]);
