@@ -164,15 +164,12 @@ def test_power(tmp_path):
     bases, exponents = np.meshgrid(np.arange(-12, 13, dtype=F32), np.arange(-4, 9, dtype=F32))
     x = np.concatenate([x, near, bases.ravel()])
     y = np.concatenate([y, powers, exponents.ravel()])
-    # A negative infinite base with a broken exponent, and -1 to an infinite one, are not numpy's.
-    keep = ~((x == -np.inf) & (np.floor(y) != y)) & ~((x == -1) & ~np.isfinite(y))
-    x, y = x[keep], y[keep]
     got = _run(tmp_path, ["%r = math.powf %x, %y : f32"], [x, y], F32, expand=True)
     with np.errstate(all="ignore"):
         right = np.power(x.astype(np.float64), y.astype(np.float64))
     usual = ~(np.abs(right) < 2.0**-120)
     _check(got[usual], right[usual], 4, x[usual], y[usual])
-    whole = slice(len(keep[keep]) - 25 * 13, None)
+    whole = slice(len(x) - 25 * 13, None)
     exact = (y[whole] >= 0) & (np.abs(right[whole]) < 2.0**24)
     assert np.array_equal(got[whole][exact], right[whole][exact].astype(F32))
 

@@ -263,14 +263,14 @@ Value ScalarEmitter::pow(Value x, Value y) {
   Value log = log2(size), plain = exp2(mul(y, log));
   Value isPlain = less(abs(log), real(1000));
   core = select(isPlain, unlessNaN(core, plain), plain);
-  Value isOne = bor(equal(y, real(0)), equal(size, real(1)));
+  Value isOne = bor(equal(y, real(0)), equal(x, real(1)));
   core = select(isOne, real(1), core);
   // Of negative numbers, odd powers are negative and broken ones NaN.
   Value halfOfY = mul(y, 0.5);
   Value isWhole = equal(floor(y), y),
         isOdd = band(isWhole, logicalNot(equal(floor(halfOfY), halfOfY)));
-  Value isBroken =
-      band(less(x, real(0)), band(logicalNot(isWhole), equal(y, y)));
+  Value isNegative = band(less(x, real(0)), less(size, infinity()));
+  Value isBroken = band(isNegative, band(logicalNot(isWhole), equal(y, y)));
   Value sign = select(isOdd, signBit(x), integer(0));
   return select(isBroken, nan(), fromBits(bor(bits(core), sign)));
 }
