@@ -4,8 +4,8 @@
 // CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d4, d3 * 2 + d5 * 3)>
 // CHECK-DAG: #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4, d5) -> (d1, d2, d4, d5)>
 // CHECK-LABEL: func.func @conv
-// CHECK: tensor.pad {{.*}} low[0, 0, 1] high[0, 0, 1]
-// CHECK: tensor.expand_shape {{.*}} into tensor<1x2x2x12xf32>
+// CHECK: tensor.pad {{.*}} low[0, 0, 1] high[0, 0, 0]
+// CHECK: tensor.expand_shape {{.*}} into tensor<1x2x2x11xf32>
 // CHECK: linalg.generic {indexing_maps = [#[[X]], #[[W]], {{.*}} iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
 // CHECK: arith.mulf
 // CHECK-NEXT: arith.addf

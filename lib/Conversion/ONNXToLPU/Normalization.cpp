@@ -53,6 +53,9 @@ Value scaleAndShift(ImplicitLocOpBuilder &b, Value value, Value scale, Value bia
       inputs.push_back(each);
     }
   }
+  if (inputs.size() == 1) {
+    return value;
+  }
   return each(b, inputs, [&](ImplicitLocOpBuilder &in, ValueRange x) {
     Value result = scale ? mul(in, x[0], x[1]) : x[0];
     return bias ? add(in, result, x.back()) : result;
