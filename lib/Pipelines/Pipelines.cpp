@@ -107,7 +107,8 @@ static bool haveKernelBodies(ModuleOp module) {
   auto isKernelScalar = [](Operation &op) {
     bool hasIntegers = llvm::any_of(
         op.getOperandTypes(), [](Type type) { return type.isInteger(32); });
-    return mlir::lpu::isMachineScalar(&op) && !hasIntegers &&
+    bool isScalar = mlir::lpu::isMachineScalar(&op) || isa<arith::DivFOp, math::SqrtOp>(op);
+    return isScalar && !hasIntegers &&
            !isa<math::FloorOp, math::RoundEvenOp, arith::BitcastOp,
                 arith::ExtUIOp, arith::TruncFOp, arith::AndIOp, arith::OrIOp,
                 arith::XOrIOp>(op) &&

@@ -458,7 +458,8 @@ struct ExpandScalars : mlir::lpu::impl::ExpandScalarsPassBase<ExpandScalars> {
     });
     IRRewriter rewriter(&getContext());
     for (Operation *op : bodies) {
-      expandScalars(op->getRegion(0).front());
+      // A kernel divides by a reciprocal and a product.
+      expandScalars(op->getRegion(0).front(), isa<MapOp>(op));
       DominanceInfo dominance(op);
       eliminateCommonSubExpressions(rewriter, dominance, op);
     }
@@ -534,11 +535,12 @@ bool isMachineScalar(Operation *op) {
   return isToInteger(op) && isWord(cast<arith::FPToSIOp>(op).getIn().getType());
 }
 
-void expandScalars(Block &block) {
+void expandScalars(Block &block, bool keepsQuotients) {
   // What is appended by an expansion lies in front of its operation and needs
   // none.
   for (Operation &op : llvm::make_early_inc_range(block)) {
-    if (isMachineScalar(&op) || op.use_empty()) {
+    bool stays = keepsQuotients && isa<arith::DivFOp, math::SqrtOp>(op);
+    if (isMachineScalar(&op) || stays || op.use_empty()) {
       continue;
     }
     OpBuilder builder(&op);

@@ -21,8 +21,9 @@ namespace mlir::lpu {
 bool isMachineScalar(Operation *op);
 
 /// Rewrites every operation of `block`, a scalar body, that is none of these
-/// and that the pass lpu-expand-scalars knows.
-void expandScalars(Block &block);
+/// and that the pass lpu-expand-scalars knows. With `keepsQuotients`, divisions and roots
+/// stay for who takes them as a reciprocal and a product, or the reciprocal of rsqrt.
+void expandScalars(Block &block, bool keepsQuotients = false);
 
 /// Rewrites conversions from and to floats of 8 bits and less, and bfloat16,
 /// which LLVM lacks or calls a library for; in any block.

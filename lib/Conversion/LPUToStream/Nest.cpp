@@ -63,7 +63,9 @@ public:
       total *= loops[k];
       (k + 1 < loops.size() ? segments : order).push_back(k);
     }
-    size_t repeated = std::min<size_t>(2, order.size());
+    // A queue cannot issue between the steps of a Repeat: the segments of one result follow
+    // one another before those of the next.
+    size_t repeated = std::min<size_t>(segments.empty() ? 2 : 1, order.size());
     SmallVector<size_t> unrolled(ArrayRef(order).drop_back(repeated));
     ArrayRef<size_t> last = ArrayRef(order).take_back(repeated);
     inner = last.empty() ? std::nullopt : std::optional(last.back());

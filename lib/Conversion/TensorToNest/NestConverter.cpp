@@ -1008,10 +1008,12 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     sums = reduceByHalves(b, made, rows, terms, combiner.op);
     isNegated = false;
   } else if (loops.sizes.size() > loops.parallel) {
-    // Each step of the loops but the last has reads of its own in a chain: where these are
-    // many, the last loop is reduced before the others.
+    // The last loop before the others, unless what that makes takes much room: then a chain
+    // for each word of the result reads all, with reads of its own for each step of the rest.
     int64_t segments = terms / loops.sizes.back();
-    size_t reduced = segments <= kMostSegments ? loops.sizes.size() - loops.parallel : 1;
+    bool isLarge = rows * segments > 2 * int64_t(target.wordsPerBank());
+    size_t reduced =
+        isLarge && segments <= kMostSegments ? loops.sizes.size() - loops.parallel : 1;
     auto [all, words] = getWords(loops.sizes.size() - reduced);
     BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
                                       buffer.getFormat(), 0);
