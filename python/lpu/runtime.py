@@ -110,6 +110,10 @@ class Program:
                               _tensors(entry.integer_inputs), entry.cycles, entry.lower_bound, entry.instructions)
             for entry in native.entries}
 
+    def count_instructions(self, entry: str) -> dict[str, int]:
+        """Instructions of an entry by mnemonic, those of the VXM by operation: {"mem": 12, "alu add": 2}."""
+        return next(e for e in self._native.entries if e.name == entry).count_instructions()
+
     def session(self) -> "RuntimeSession":
         """A chip with the program in its SRAM. Errors: ValueError for what the executor cannot run."""
         return RuntimeSession(self)

@@ -214,6 +214,28 @@ std::map<std::string, uint64_t> getMemory(const Program &program) {
   return bytes;
 }
 
+/// Instructions by mnemonic, those of the VXM by operation ("alu add").
+std::map<std::string, uint64_t> countInstructions(const EntryProgram &entry) {
+  std::map<std::pair<Opcode, int64_t>, uint64_t> counts;
+  const int op = lookupInstruction(Opcode::Alu)->fieldIndex("op");
+  for (const QueueStream &queue : entry.queues) {
+    for (const TimedInstruction &timed : queue.instructions) {
+      const Instruction &instruction = timed.instruction;
+      bool isAlu = instruction.opcode == Opcode::Alu;
+      ++counts[{instruction.opcode, isAlu ? instruction.fields[op] : 0}];
+    }
+  }
+  std::map<std::string, uint64_t> named;
+  for (const auto &[key, count] : counts) {
+    std::string name(lookupInstruction(key.first)->mnemonic);
+    if (key.first == Opcode::Alu) {
+      name += " " + std::string(getEnumName(FieldKind::AluOp, key.second));
+    }
+    named[name] = count;
+  }
+  return named;
+}
+
 } // namespace
 
 NB_MODULE(_native, m) {
@@ -243,7 +265,8 @@ NB_MODULE(_native, m) {
           count += queue.instructions.size();
         }
         return count;
-      });
+      })
+      .def("count_instructions", &countInstructions);
 
   nb::class_<Program>(m, "Program")
       .def_prop_ro("target", [](const Program &p) { return std::string(p.target.name()); })

@@ -7,7 +7,7 @@ Devices: TSP1 compiles to a binary and runs it on the executor; HOST runs the te
 (docs/Host.md). `python -m lpu.backend` runs the test suites of the onnx package (docs/BackendTests.md has the result).
 """
 
-from lpu.backend.base import Backend, CrashError, Unsupported
+from lpu.backend.base import Backend, CrashError, InternalError, Unsupported
 
 is_compatible = Backend.is_compatible
 prepare = Backend.prepare
@@ -15,5 +15,5 @@ run_model = Backend.run_model
 run_node = Backend.run_node
 supports_device = Backend.supports_device
 
-__all__ = ["Backend", "CrashError", "Unsupported", "is_compatible", "prepare", "run_model", "run_node",
-           "supports_device"]
+__all__ = ["Backend", "CrashError", "InternalError", "Unsupported", "is_compatible", "prepare", "run_model",
+           "run_node", "supports_device"]

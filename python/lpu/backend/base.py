@@ -1,5 +1,6 @@
 """onnx.backend.base.Backend over lpu-compile with the executor, and over lpu-host."""
 
+import itertools
 import re
 import subprocess
 import tempfile
@@ -24,6 +25,24 @@ class CrashError(RuntimeError):
     """A tool ended by a signal, or without a message."""
 
 
+class InternalError(RuntimeError):
+    """The compiler stumbled over what it made itself: no refusal, its message names what users never wrote."""
+
+
+# What MLIR's verifiers and conversions print, and what the compiler says of its own results.
+_INTERNAL = re.compile(
+    r"\bop (operand|result) #|operation's operand|\bop operand\b|failed to (verify|legalize|satisfy|infer)|"
+    r"unrealized_conversion_cast|does not dominate|inferred type|requires (attribute|zero|one|at least)|"
+    r"expected (collapsed|expanded|result|operand|type|dimension) type|but got '|'!(lpu|stream|isa)\.|"
+    r"(program|schedule|bound|pipeline) (is|was) wrong|failed to run|"
+    r"offset \d+ is out-of-bounds|PLEASE submit a bug report|Stack dump|LLVM ERROR|Assertion|terminate called|"
+    r"malloc|free\(\)|AddressSanitizer|runtime error:")
+
+
+def is_internal(message: str) -> bool:
+    return _INTERNAL.search(message) is not None
+
+
 def _run_tool(tool: str, arguments: list[str]) -> None:
     done = subprocess.run([str(find_tool(tool)), *arguments], capture_output=True, text=True, errors="replace",
                           stdin=subprocess.DEVNULL)
@@ -34,6 +53,8 @@ def _run_tool(tool: str, arguments: list[str]) -> None:
         raise CrashError(f"{tool} ended by signal {-done.returncode}: {message}")
     if not message:
         raise CrashError(f"{tool} ended with exit code {done.returncode} and no message")
+    if is_internal(message):
+        raise InternalError(message)
     raise Unsupported(_from_table(message) if done.returncode == 2 else message)
 
 
@@ -47,14 +68,33 @@ def _from_table(text: str) -> str:
     return "; ".join(f"({row[1]}): {row[5].rsplit('; ', 1)[0]}" for row in rows if len(row) == 6) or text
 
 
-def _tensor_type(value: onnx.ValueInfoProto) -> np.dtype:
-    kind = value.type.WhichOneof("value")
-    if kind != "tensor_type":
-        raise Unsupported(f"'{value.name}' is no tensor but has {kind.replace('_', ' ')}")
-    element = value.type.tensor_type.elem_type
-    if element == onnx.TensorProto.STRING:
+def _tensor_in(type: onnx.TypeProto) -> onnx.TypeProto:
+    """The tensor's type, of a sequence that of its elements, of an optional that of what it has."""
+    while (kind := type.WhichOneof("value")) in ("sequence_type", "optional_type"):
+        type = getattr(type, kind).elem_type
+    return type
+
+
+def _is_tensor(value: onnx.ValueInfoProto) -> bool:
+    return value.type.HasField("tensor_type")
+
+
+def _is_sequence(value: onnx.ValueInfoProto) -> bool:
+    type = value.type.optional_type.elem_type if value.type.HasField("optional_type") else value.type
+    return type.HasField("sequence_type")
+
+
+def _element_type(value: onnx.ValueInfoProto) -> np.dtype:
+    type = _tensor_in(value.type)
+    if not type.HasField("tensor_type"):
+        raise Unsupported(f"'{value.name}' is no tensor but has {type.WhichOneof('value').replace('_', ' ')}")
+    if type.tensor_type.elem_type == onnx.TensorProto.STRING:
         raise Unsupported(f"'{value.name}' has strings")
-    return np.dtype(helper.tensor_dtype_to_np_dtype(element))
+    return np.dtype(helper.tensor_dtype_to_np_dtype(type.tensor_type.elem_type))
+
+
+def _print_shapes(arrays: list[np.ndarray]) -> str:
+    return "".join(f"[{','.join(map(str, array.shape))}]" for array in arrays)
 
 
 def _is_plain(dtype: np.dtype) -> bool:
@@ -74,7 +114,11 @@ def _from_plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 class BackendRep(base.BackendRep):
-    """A model on a device. It is compiled at the first run, and again when shape-like inputs or shapes change."""
+    """A model on a device. It is compiled at the first run, and again when shape-like inputs or shapes change.
+
+    A sequence is a list of arrays, an absent optional is None. To the compiler a sequence is a tensor for each
+    element (docs/Importer.md): the number of elements and their shapes are part of what is compiled.
+    """
 
     def __init__(self, model: onnx.ModelProto, device: str, options: dict):
         self._model = model
@@ -82,35 +126,64 @@ class BackendRep(base.BackendRep):
         self._device = device
         constants = {tensor.name for tensor in model.graph.initializer}
         self._inputs = [value for value in model.graph.input if value.name not in constants]
-        self._shape_like = find_shape_like(model)
+        self._outputs = list(model.graph.output)
+        shape_like = find_shape_like(model)
+        self._shape_like = [value.name for value in self._inputs if _is_tensor(value) and value.name in shape_like]
         self._folder = tempfile.TemporaryDirectory(prefix="lpu-backend-")
         self._key = None
+        self._flags: list[str] = []
         self._program = None
-        self.issues: dict[str, int] | None = None  # by mnemonic, of the latest run on the chip
+        self.instructions: dict[str, int] | None = None  # of the program on the chip, by mnemonic, ALUs by operation
 
     def check_types(self) -> None:
-        """Errors: Unsupported for inputs and outputs that are no tensors of numbers."""
-        for value in [*self._inputs, *self._model.graph.output]:
-            _tensor_type(value)
+        """Errors: Unsupported for inputs and outputs that have no numbers."""
+        for value in [*self._inputs, *self._outputs]:
+            _element_type(value)
 
-    def run(self, inputs, **kwargs) -> tuple[np.ndarray, ...]:
-        """Outputs in the model's order. Errors: Unsupported with the compiler's message; CrashError."""
+    def run(self, inputs, **kwargs) -> tuple:
+        """Outputs in the model's order. Errors: Unsupported with the compiler's message; InternalError; CrashError."""
         self.check_types()
-        if isinstance(inputs, dict):
-            arrays = inputs
-        else:
-            arrays = {value.name: array for value, array in zip(self._inputs, inputs)}
-        arrays = {value.name: np.asarray(arrays[value.name]) for value in self._inputs if value.name in arrays}
-        key = [(name, array.shape, array.tobytes() if name in self._shape_like else b"")
-               for name, array in arrays.items()]
-        if key != self._key:
-            self._program = None
-            onnx.save(specialize(self._model, arrays, [name for name in self._shape_like if name in arrays]),
-                      self._file("model.onnx"))
-            self._key = key
-        data = {name: array for name, array in arrays.items() if name not in self._shape_like}
+        if not isinstance(inputs, dict):
+            inputs = {value.name: array for value, array in zip(self._inputs, inputs)}
+        tensors = {value.name: np.asarray(inputs[value.name]) for value in self._inputs
+                   if value.name in inputs and _is_tensor(value)}
+        lists = {}  # of sequences and optionals
+        for value in self._inputs:
+            if value.name in inputs and not _is_tensor(value):
+                given = inputs[value.name]
+                items = given if isinstance(given, list) else [] if given is None else [given]
+                lists[value.name] = [np.asarray(item) for item in items]
+        self._specialize(tensors, lists)
+        data = {name: array for name, array in tensors.items() if name not in self._shape_like}
+        for value in self._inputs:
+            items = lists.get(value.name, ())
+            if _is_sequence(value):
+                data |= {f"{value.name}[{i}]": item for i, item in enumerate(items)}
+            else:
+                data |= {value.name: item for item in items}
         outputs = self._run_host(data) if self._device == "HOST" else self._run_chip(data)
-        return tuple(_from_plain(outputs[value.name], _tensor_type(value)) for value in self._model.graph.output)
+        return tuple(self._collect(value, outputs) for value in self._outputs)
+
+    def _specialize(self, tensors: dict[str, np.ndarray], lists: dict[str, list[np.ndarray]]) -> None:
+        key = ([(name, array.shape, array.tobytes() if name in self._shape_like else b"")
+                for name, array in tensors.items()],
+               [(name, [item.shape for item in items]) for name, items in lists.items()])
+        if key == self._key:
+            return
+        self._program = None
+        onnx.save(specialize(self._model, tensors, [name for name in self._shape_like if name in tensors]),
+                  self._file("model.onnx"))
+        self._flags = [f"--input-shape={name}={_print_shapes(items)}" for name, items in lists.items()]
+        self._key = key
+
+    def _collect(self, value: onnx.ValueInfoProto, outputs: dict[str, np.ndarray]):
+        dtype = _element_type(value)
+        if _is_sequence(value):
+            count = next(i for i in itertools.count() if f"{value.name}[{i}]" not in outputs)
+            return [_from_plain(outputs[f"{value.name}[{i}]"], dtype) for i in range(count)]
+        if not _is_tensor(value) and value.name not in outputs:
+            return None
+        return _from_plain(outputs[value.name], dtype)
 
     def _file(self, name: str) -> str:
         return str(Path(self._folder.name) / name)
@@ -118,14 +191,22 @@ class BackendRep(base.BackendRep):
     def _run_host(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         from lpu.compiler import _flags
 
-        arguments = [self._file("model.onnx"), *_flags(self._options)]
+        names = [value.name for value in self._outputs]
+        if not all(_is_tensor(value) for value in self._outputs):
+            # How many elements an output has is known after import.
+            _run_tool("lpu-compile", [self._file("model.onnx"), "--target=tsp1", "--quiet", "--compile-to=onnx",
+                                      "-o", self._file("model.mlir"), *self._flags,
+                                      "--emit-folded-onnx", self._file("folded.onnx")])
+            folded = onnx.load(self._file("folded.onnx"), load_external_data=False)
+            names = [value.name for value in folded.graph.output]
+        arguments = [self._file("model.onnx"), *self._flags, *_flags(self._options)]
         for i, (name, array) in enumerate(arrays.items()):
             np.save(self._file(f"input{i}.npy"), _to_plain(array))
             arguments += ["--input", f"{name}={self._file(f'input{i}.npy')}"]
-        for i, value in enumerate(self._model.graph.output):
-            arguments += ["--output", f"{value.name}={self._file(f'output{i}.npy')}"]
+        for i, name in enumerate(names):
+            arguments += ["--output", f"{name}={self._file(f'output{i}.npy')}"]
         _run_tool("lpu-host", arguments)
-        return {value.name: np.load(self._file(f"output{i}.npy")) for i, value in enumerate(self._model.graph.output)}
+        return {name: np.load(self._file(f"output{i}.npy")) for i, name in enumerate(names)}
 
     def _run_chip(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         from lpu.compiler import _flags
@@ -133,14 +214,12 @@ class BackendRep(base.BackendRep):
 
         if self._program is None:
             _run_tool("lpu-compile", [self._file("model.onnx"), "-o", self._file("model.lpu"), "--target=tsp1",
-                                      "--quiet", *_flags(self._options)])
+                                      "--quiet", *self._flags, *_flags(self._options)])
             self._program = load(self._file("model.lpu"))
         entry = next(iter(self._program.entries.values()))
         known = {*entry.inputs, *entry.integer_inputs}
-        session = self._program.session()
-        outputs = session.run(entry.name, {name: _to_plain(a) for name, a in arrays.items() if name in known})
-        self.issues = dict(session.statistics.issues_by_mnemonic)
-        return outputs
+        self.instructions = self._program.count_instructions(entry.name)
+        return self._program.session().run(entry.name, {n: _to_plain(a) for n, a in arrays.items() if n in known})
 
 
 class Backend(base.Backend):
@@ -156,7 +235,7 @@ class Backend(base.Backend):
         return BackendRep(model, device, options)
 
     @classmethod
-    def run_model(cls, model: onnx.ModelProto, inputs, device: str = "TSP1", **options) -> tuple[np.ndarray, ...]:
+    def run_model(cls, model: onnx.ModelProto, inputs, device: str = "TSP1", **options) -> tuple:
         return cls.prepare(model, device, **options).run(inputs)
 
     @classmethod

@@ -34,6 +34,36 @@ def find_tests(suites=SUITES, patterns=()) -> list[Test]:
                   key=lambda test: (SUITES.index(test.suite), test.name))
 
 
+def _operators(graph) -> list[str]:
+    """Of the graph's nodes and of those in their bodies."""
+    names = []
+    for node in graph.node:
+        names.append(node.op_type)
+        for attribute in node.attribute:
+            names += _operators(attribute.g) if attribute.HasField("g") else []
+    return names
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a test is about: its model's one operator (of an expanded function the function's), or several."""
+
+    name: str
+    operators: frozenset[str]  # with those of bodies
+
+
+def find_family(test: Test) -> Family:
+    import onnx
+
+    folder = test.folder
+    unexpanded = folder.with_name(re.sub(r"_expanded.*$", "", test.name))
+    file = (unexpanded if (unexpanded / "model.onnx").exists() else folder) / "model.onnx"
+    graph = onnx.load(file, load_external_data=False).graph
+    nodes = [node.op_type for node in graph.node]
+    outer = [name for name in nodes if name != "Constant"] or nodes
+    return Family(outer[0] if len(outer) == 1 else "several operators", frozenset(_operators(graph)))
+
+
 def tolerances(folder: Path) -> tuple[float, float]:
     """rtol and atol, as onnx.backend.test.loader has them."""
     file = folder / "data.json"
@@ -59,8 +89,23 @@ def load_data(folder: Path, values, stem: str) -> list:
     return [_load(folder / f"{stem}_{i}.pb", values[i].type.WhichOneof("value")) for i in range(count)]
 
 
-def compare(name: str, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float) -> str:
-    """What is different, in one line; empty where onnx's runner accepts the output."""
+def _has(value) -> str:
+    return "no" if value is None else "an"
+
+
+def compare(name: str, got, expected, rtol: float, atol: float) -> str:
+    """What is different, in one line; empty where onnx's runner accepts the output.
+
+    Arrays, lists of them (a sequence), or None (an optional without an element).
+    """
+    if isinstance(expected, list):
+        if not isinstance(got, list) or len(got) != len(expected):
+            count = len(got) if isinstance(got, list) else "no"
+            return f"output {name}: {count} elements of a sequence, expected {len(expected)}"
+        pairs = enumerate(zip(got, expected, strict=True))
+        return next((text for i, pair in pairs if (text := compare(f"{name}[{i}]", *pair, rtol, atol))), "")
+    if got is None or expected is None:
+        return "" if got is expected else f"output {name}: {_has(got)} element, expected {_has(expected)}"
     if got.shape != expected.shape:
         return f"output {name}: shape {list(got.shape)}, expected {list(expected.shape)}"
     if got.dtype != expected.dtype:
