@@ -4,29 +4,17 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
+from lpu.backend import ratchet
+from lpu.backend.report import count, make_report, write_page
 from lpu.backend.runner import run_tests
 from lpu.backend.suite import SUITES, find_tests
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def _counts(results: dict) -> dict:
-    count = Counter(result["status"] for result in results.values())
-    return {"total": len(results), **{status: count[status] for status in ("passed", "failed", "unsupported")}}
-
-
-def make_report(results: dict, device: str) -> dict:
-    """The node suite's counts and tests; those of the other suites under `suites`."""
-    suites = {}
-    for suite in SUITES:
-        of_suite = {test: result for test, result in results.items() if test.suite == suite}
-        if of_suite:
-            suites[suite] = {**_counts(of_suite), "tests": {test.name: result for test, result in of_suite.items()}}
-    first = next(iter(suites), None)
-    return {"device": device, "suite": first, **suites.pop(first, {**_counts({}), "tests": {}}), "suites": suites}
+PAGE = ROOT / "docs" / "BackendTests.md"
+PASSING = ROOT / "test" / "Backend" / "passing.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,10 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
                         "not for a selection")
     parser.add_argument("--expand-scalars", action="store_true", help="HOST: bodies in operations of the VXM")
     parser.add_argument("--verbose", action="store_true", help="a line for passes, too")
+    parser.add_argument("--write-docs", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--update-ratchet", action="store_true",
+                        help=f"write {PASSING.relative_to(ROOT)}; an error where a name on it no longer passes")
+    parser.add_argument("--allow-drop", action="store_true", help="--update-ratchet: such names are taken off")
     options = parser.parse_args(arguments)
     suites = SUITES if options.suite == "all" else tuple(options.suite.split(","))
     if unknown := set(suites) - set(SUITES):
         parser.error(f"--suite: no suite {', '.join(sorted(unknown))}")
+    if (options.write_docs or options.update_ratchet) and (
+            options.device != "TSP1" or options.patterns or set(suites) != set(SUITES)):
+        parser.error("--write-docs and --update-ratchet need every test on the chip: --suite all, no patterns")
     tests = find_tests(suites, options.patterns)
     if not tests:
         parser.error("no test has such a name")
@@ -62,11 +57,22 @@ def main(arguments: list[str] | None = None) -> int:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
-    count = _counts(results)
-    print(f"{options.device}: {count['passed']} of {count['total']} passed, {count['failed']} failed, "
-          f"{count['unsupported']} unsupported, {time.monotonic() - start:.0f} s"
+    if options.write_docs:
+        PAGE.write_text(write_page(made, version("onnx")))
+    dropped = False
+    if options.update_ratchet:
+        try:
+            added, gone = ratchet.update(PASSING, (t.name for t, r in results.items() if r["status"] == "passed"),
+                                         options.allow_drop)
+            print(f"{PASSING.relative_to(ROOT)}: {added} added, {gone} taken off")
+        except ratchet.DropError as error:
+            dropped = True
+            print(f"{PASSING.relative_to(ROOT)} is as it was, --allow-drop would take names off: {error}")
+    counts = count(results.values())
+    print(f"{options.device}: {counts['passed']} of {counts['total']} passed, {counts['failed']} failed, "
+          f"{counts['unsupported']} unsupported, {time.monotonic() - start:.0f} s"
           + (f"; {path}" if path is not None else ""))
-    return 0 if count["failed"] == 0 else 1
+    return 0 if counts["failed"] == 0 and not dropped else 1
 
 
 if __name__ == "__main__":
