@@ -4,6 +4,7 @@
 #include "Progress.h"
 #include "Statistics.h"
 #include "lpu/Binary/Program.h"
+#include "lpu/Conversion/ONNXRules.h"
 #include "lpu/Host/Calibration.h"
 #include "lpu/Import/ONNX.h"
 #include "lpu/Import/QuantizedONNX.h"
@@ -84,10 +85,15 @@ cl::opt<std::string>
 cl::opt<std::string> effort("effort", cl::init("standard"),
                             cl::desc("how long to search for schedules: fast, standard or high"),
                             cl::cat(category));
-cl::opt<bool> checkOnly("check", cl::desc("report operators without a rule; exit code 2 "
-                                          "where there are some"),
+cl::opt<bool> checkOnly("check", cl::desc("report what becomes of each operator, or what is in "
+                                          "its way; exit code 2 where something is"),
                         cl::cat(category));
 cl::opt<bool> asJson("json", cl::desc("the report as JSON"), cl::cat(category));
+cl::opt<std::string> htmlFile("html", cl::desc("the report as a page of HTML, too"),
+                              cl::value_desc("FILE"), cl::cat(category));
+cl::opt<bool> strictTypes("strict-types",
+                          cl::desc("refuse numbers of 64 bits, which are carried in 32"),
+                          cl::cat(category));
 cl::opt<std::string> statsFile("stats", cl::desc("cycles, memory and compile time as JSON"),
                                cl::value_desc("FILE"), cl::cat(category));
 cl::opt<std::string> quantizedFile("emit-quantized-onnx",
@@ -165,15 +171,45 @@ int writeModule(ModuleOp module) {
   return status.ok() ? 0 : fail(std::string(status.message()));
 }
 
-int check(ModuleOp module) {
-  auto report = lpu::findUnsupported(
-      module, [](mlir::onnx::NodeOp op) { return lpu::whyNotConvertible(op); });
+lpu::ModelReport makeReport(ModuleOp module, const lpu::ImportTrace &trace) {
+  auto report = lpu::makeReport(module, trace, [](mlir::onnx::NodeOp op) {
+    lpu::ConversionRule rule = lpu::findConversionRule(op);
+    return lpu::RuleAnswer{rule.name, rule.reason, rule.laterSince};
+  });
+  report.model = inputFile;
+  return report;
+}
+
+/// Names all that --strict-types refuses.
+int refuseNarrowed(llvm::ArrayRef<lpu::NarrowedValue> narrowed) {
+  if (!strictTypes || narrowed.empty()) {
+    return 0;
+  }
+  for (const lpu::NarrowedValue &value : narrowed) {
+    fail("--strict-types: " + value.kind + " '" + value.name + "'" +
+         (value.opType.empty() ? "" : " (" + value.opType + ")") + ": " + value.type +
+         " is carried as " + value.carried);
+  }
+  return 2;
+}
+
+int check(const lpu::ModelReport &report) {
   if (asJson) {
     lpu::printReportJson(report, llvm::outs());
   } else {
     lpu::printReportText(report, llvm::outs());
   }
-  return report.empty() ? 0 : 2;
+  llvm::outs().flush();
+  if (!htmlFile.empty()) {
+    absl::Status status =
+        writeFile(htmlFile, [&](auto &out) { lpu::printReportHtml(report, out); });
+    if (!status.ok()) {
+      return fail("--html: " + std::string(status.message()));
+    }
+  }
+  int refused = refuseNarrowed(report.narrowed);
+  int code = report.getExitCode();
+  return code ? code : refused;
 }
 
 /// Whether the model can and should be run before number formats are chosen.
@@ -427,6 +463,9 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (options->kernels.isHalf() && !options->int8Caches && !quantizedFile.empty()) {
     return fail("--emit-quantized-onnx: expected --weights=int8 or --kv=int8, got fp16 for both");
   }
+  if (!checkOnly && !htmlFile.empty()) {
+    return fail("--html: expected --check");
+  }
   bool needsTarget = !checkOnly && (!last || *last >= lpu::Level::Kernel);
   if (needsTarget && targetName.empty()) {
     return fail("expected --target=NAME or --target=FILE.textproto, known targets: " +
@@ -450,7 +489,10 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   lpu::ImportOptions import;
   import.entries = std::move(*entries);
   import.outputs.assign(extraOutputs.begin(), extraOutputs.end());
-  import.allowDynamic = checkOnly && import.entries.empty();
+  import.allowDynamic = checkOnly;
+  lpu::ImportTrace trace;
+  import.trace = &trace;
+  import.keepWrongNodes = checkOnly;
   import.whyNot = lpu::whyNotConvertible;
   for (const std::string &text : inputValueTexts) {
     auto value = lpu::parseInputValue(text);
@@ -473,15 +515,18 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
   if (!module) {
     return 1;
   }
+  lpu::ModelReport report = makeReport(*module, trace);
   if (checkOnly) {
-    return check(*module);
+    return check(report);
   }
   // What no rule covers is said for the whole model, before anything starts.
-  auto report = lpu::findUnsupported(
-      *module, [](mlir::onnx::NodeOp op) { return lpu::whyNotConvertible(op); });
-  if (!report.empty() && last != lpu::Level::ONNX) {
+  if (report.getExitCode() != 0 && last != lpu::Level::ONNX) {
+    progress.clearLine();
     lpu::printReportText(report, llvm::errs());
-    return 2;
+    return report.getExitCode();
+  }
+  if (int refused = refuseNarrowed(report.narrowed)) {
+    return refused;
   }
   if (needsTarget) {
     (*module)->setAttr("lpu.target", StringAttr::get(&context, targetName));

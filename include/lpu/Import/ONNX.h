@@ -9,6 +9,7 @@
 #include "llvm/Support/Error.h"
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,34 @@ using InputShapes = std::vector<std::pair<std::string, std::vector<std::vector<i
 /// Parses `NAME=[SIZE,...]`, with as many lists as there are shapes.
 llvm::Expected<InputShapes::value_type> parseInputShape(llvm::StringRef text);
 
+/// What becomes of nodes at import, for the report (Report.h).
+struct ImportTrace {
+  /// A node of the file that is not in the module, at least not everywhere.
+  struct Node {
+    /// "ai.onnx" for the default one.
+    std::string domain;
+    std::string opType;
+    int64_t since = 0;
+    std::string name;
+    /// Other nodes stand for it; else it is constant, or no output needs it.
+    bool isExpanded = false;
+    std::string how;
+  };
+  /// A dimension of an input without a size.
+  struct OpenDim {
+    /// Empty where it has no name.
+    std::string name;
+    std::string input;
+    /// -1 where the whole shape is open.
+    int64_t axis = 0;
+  };
+  /// Of all entries; one that all of them treat in the same way is there once.
+  std::vector<Node> nodes;
+  std::vector<OpenDim> openDims;
+  /// What tells them apart.
+  std::set<std::string> seen;
+};
+
 struct ImportOptions {
   /// One function each; none means one entry `main` that binds nothing.
   std::vector<EntrySpec> entries;
@@ -61,6 +90,11 @@ struct ImportOptions {
   std::string foldedModel;
   /// Fills in the content hash of every weight, which reads all of them.
   bool hashWeights = false;
+  /// Filled in where it is given.
+  ImportTrace *trace = nullptr;
+  /// A node that is wrong, such as one whose inputs' shapes do not fit, stays with what is wrong
+  /// (kErrorAttr of Report.h) instead of an error.
+  bool keepWrongNodes = false;
 };
 
 /// Imports the model in the file `path` into the `onnx` dialect: one

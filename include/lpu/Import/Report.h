@@ -1,16 +1,37 @@
-//===- Report.h - Operators that nothing converts ---------------*- C++ -*-===//
+//===- Report.h - What becomes of each operator of a model ------*- C++ -*-===//
+//
+// The report of `lpu-compile --check` (docs/Compiler.md): made of the imported module and of what
+// the importer noted, before any pass.
+//
+//===----------------------------------------------------------------------===//
 #ifndef LPU_IMPORT_REPORT_H
 #define LPU_IMPORT_REPORT_H
 
 #include "ONNX/IR/ONNXDialect.h"
+#include "lpu/Import/ONNX.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
 namespace lpu {
 
-/// The nodes of one operator that are not convertible for one reason.
-struct UnsupportedOperator {
+/// Of a node that is wrong: what is wrong about it (ImportOptions::keepWrongNodes).
+inline constexpr llvm::StringLiteral kErrorAttr = "onnx.error";
+
+enum class OperatorStatus {
+  Wrong,       ///< the model contradicts itself here
+  Unsupported, ///< nothing converts it
+  Open,        ///< sizes, or types after a node that is wrong, have to be known first
+  Rule,        ///< a rule converts it
+  Expanded,    ///< other nodes stand for it since import
+  Folded,      ///< it is constant, or no output needs it
+};
+inline constexpr size_t kOperatorStatuses = 6;
+llvm::StringRef getStatusName(OperatorStatus status);
+
+/// The nodes of one operator with one status, for one reason.
+struct OperatorReport {
   /// "ai.onnx" for the default domain.
   std::string domain;
   std::string opType;
@@ -19,30 +40,75 @@ struct UnsupportedOperator {
   int64_t opset = 0;
   /// Nodes in the entry that has most of them, nodes of subgraphs included.
   int64_t count = 0;
+  OperatorStatus status = OperatorStatus::Rule;
+  /// The rule, or what the importer made of it.
+  std::string rule;
+  /// What is in the way, and what could be done; empty where nothing is.
   std::string reason;
-  /// Names of the first nodes, at most kReportedNodes.
+  std::string hint;
+  /// Names of all nodes, each once.
   std::vector<std::string> nodes;
+
+  bool isInTheWay() const { return status <= OperatorStatus::Open; }
 };
 
-inline constexpr size_t kReportedNodes = 3;
+/// A dimension of inputs without a size.
+struct OpenDimension {
+  /// Empty where it has none, or where an input has no shape at all.
+  std::string name;
+  std::vector<std::pair<std::string, int64_t>> inputs; ///< and their axes, -1 for all
+  std::string hint;
+};
 
-/// Says why `op` is not convertible; empty when it is.
-using CanConvert = llvm::function_ref<std::string(mlir::onnx::NodeOp op)>;
+/// Numbers of 64 bits that the machine carries in 32.
+struct NarrowedValue {
+  /// "input", "output", "constant" or "node".
+  std::string kind;
+  std::string name;
+  /// Of a node; else empty.
+  std::string opType;
+  /// "int64", "uint64" or "double", and what it is carried as.
+  std::string type;
+  std::string carried;
+};
 
-/// Asks `canConvert` about every node of the whole module and groups what is
-/// not convertible by operator and reason, in order of first appearance.
-std::vector<UnsupportedOperator> findUnsupported(mlir::ModuleOp module,
-                                                 CanConvert canConvert);
+struct ModelReport {
+  std::string model;
+  /// What is in the way first; then in order of first appearance.
+  std::vector<OperatorReport> operators;
+  std::vector<OpenDimension> openDims;
+  std::vector<NarrowedValue> narrowed;
 
-/// Prints one aligned line an operator under a heading; says so when there is
-/// none.
-void printReportText(llvm::ArrayRef<UnsupportedOperator> report,
-                     llvm::raw_ostream &out);
+  /// Nodes by status.
+  std::array<int64_t, kOperatorStatuses> getCounts() const;
+  /// 1: the model is wrong; 2: something is not supported, or cannot be told; else 0.
+  int getExitCode() const;
+};
 
-/// Prints `{"unsupported": [{"domain", "operator", "since_version", "opset",
-/// "count", "reason", "nodes"}, ...]}`.
-void printReportJson(llvm::ArrayRef<UnsupportedOperator> report,
-                     llvm::raw_ostream &out);
+/// What a converter says about a node.
+struct RuleAnswer {
+  std::string rule;
+  /// What is in the way; empty when nothing is.
+  std::string reason;
+  /// The version from which there is a rule, where the node's is older; else 0.
+  int64_t laterSince = 0;
+};
+using AskRule = llvm::function_ref<RuleAnswer(mlir::onnx::NodeOp op)>;
+
+/// Asks about every node of the whole module, those of subgraphs included, and groups them and
+/// the nodes of `trace` by operator, status and reason.
+ModelReport makeReport(mlir::ModuleOp module, const ImportTrace &trace, AskRule askRule);
+
+/// Inputs, outputs, results of nodes, and constants that lose digits or do not fit, in this order.
+std::vector<NarrowedValue> findNarrowed(mlir::ModuleOp module);
+
+/// One aligned line an operator under a heading, what is in the way with all nodes and a hint; then
+/// dimensions without a size, what is narrowed, and a line of totals.
+void printReportText(const ModelReport &report, llvm::raw_ostream &out);
+/// An object with "model", "summary", "operators", "open_dimensions" and "narrowed".
+void printReportJson(const ModelReport &report, llvm::raw_ostream &out);
+/// One page that needs no other file.
+void printReportHtml(const ModelReport &report, llvm::raw_ostream &out);
 
 } // namespace lpu
 

@@ -3,6 +3,7 @@
 #include "LPU/IR/LPUDialect.h"
 #include "LPU/IR/LPUTensorOps.h"
 #include "Elements.h"
+#include "lpu/Conversion/ONNXRules.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -16,9 +17,45 @@ using ::lpu::onnx_lowering::getCarriedTensor;
 using ::lpu::onnx_lowering::Rule;
 using mlir::onnx::NodeOp;
 
+/// The rules of one file.
+struct Family {
+  StringRef name;
+  ArrayRef<Rule> rules;
+};
+
+static ArrayRef<Family> getFamilies() {
+  using namespace ::lpu::onnx_lowering;
+  static const Family families[] = {
+      {"Arithmetic", getArithmeticRules()},
+      {"Attention", getAttentionRules()},
+      {"Cast", getCastRules()},
+      {"Comparison", getComparisonRules()},
+      {"Contraction", getContractionRules()},
+      {"Convolution", getConvolutionRules()},
+      {"Einsum", getEinsumRules()},
+      {"Elementwise", getElementwiseRules()},
+      {"Features", getFeatureRules()},
+      {"Generation", getGenerationRules()},
+      {"Indexing", getIndexingRules()},
+      {"Loss", getLossRules()},
+      {"Movement", getMovementRules()},
+      {"Normalization", getNormalizationRules()},
+      {"Pooling", getPoolingRules()},
+      {"Quantization", getQuantizationRules()},
+      {"Recurrent", getRecurrentRules()},
+      {"Reduction", getReductionRules()},
+      {"Resize", getResizeRules()},
+      {"Signal", getSignalRules()},
+      {"Sorting", getSortingRules()},
+      {"Training", getTrainingRules()},
+  };
+  return families;
+}
+
 /// The first rule for `op` that can convert it, else the last one for its operator; null
 /// when there is none. `reason` is what is in the way.
-static const Rule *findRule(NodeOp op, std::string &reason, bool composites = true) {
+static const Rule *findRule(NodeOp op, std::string &reason, bool composites = true,
+                            StringRef *familyName = nullptr) {
   const Rule *found = nullptr;
   reason = "no rule for this operator";
   for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getArithmeticRules(),
@@ -45,11 +82,16 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                                 ::lpu::onnx_lowering::getSortingRules(),
                                 ::lpu::onnx_lowering::getTrainingRules()}) {
     for (const Rule &rule : family) {
+  for (const Family &family : getFamilies()) {
+    for (const Rule &rule : family.rules) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
           int64_t(op.getSinceVersion()) >= rule.since &&
           (composites || rule.elements != Elements::Native)) {
         found = &rule;
         reason = rule.whyNot(op);
+        if (familyName) {
+          *familyName = family.name;
+        }
         if (reason.empty()) {
           return found;
         }
@@ -66,6 +108,20 @@ static std::string whyNotStatic(NodeOp op) {
       auto shaped = dyn_cast<RankedTensorType>(type);
       if (!isa<NoneType>(type) && (!shaped || !shaped.hasStaticShape())) {
         return (what + " " + Twine(index) + " has no static shape").str();
+      }
+    }
+    return "";
+  };
+  std::string reason = find(op.getInputs().getTypes(), "input");
+  return reason.empty() ? find(op.getResultTypes(), "output") : reason;
+}
+
+/// "elements of input 1 are not numbers" where a rule on carried elements meets some.
+static std::string whyNotCarried(NodeOp op) {
+  auto find = [](TypeRange types, StringRef what) -> std::string {
+    for (auto [index, type] : llvm::enumerate(types)) {
+      if (!isa<NoneType>(type) && !getCarriedTensor(type)) {
+        return ("elements of " + what + " " + Twine(index) + " are not numbers").str();
       }
     }
     return "";
@@ -112,6 +168,29 @@ std::string whyNotConvertible(NodeOp op) {
   // The importer may know why it left a node that it takes apart otherwise.
   auto known = op->getAttrOfType<StringAttr>(mlir::onnx::kReasonAttr);
   return !rule && known ? known.str() : reason;
+}
+
+ConversionRule findConversionRule(NodeOp op) {
+  ConversionRule found;
+  StringRef family;
+  const Rule *rule = findRule(op, found.reason, /*composites=*/true, &family);
+  if (rule) {
+    bool isNative = rule->elements == Elements::Native;
+    found.name = (family + (isNative ? " (composite)" : "")).str();
+    found.reason = found.reason.empty() ? whyNotStatic(op) : found.reason;
+    found.reason = found.reason.empty() && !isNative ? whyNotCarried(op) : found.reason;
+    return found;
+  }
+  found.reason = whyNotConvertible(op);
+  for (const Family &family : getFamilies()) {
+    for (const Rule &rule : family.rules) {
+      if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&
+          (found.laterSince == 0 || rule.since < found.laterSince)) {
+        found.laterSince = rule.since;
+      }
+    }
+  }
+  return found;
 }
 } // namespace lpu
 
@@ -193,6 +272,7 @@ private:
     const Rule *rule = findRule(node, reason, composites);
     reason = reason.empty() ? whyNotStatic(node) : reason;
     bool isNative = rule && rule->elements == Elements::Native;
+    reason = reason.empty() && !isNative ? whyNotCarried(node) : reason;
     SmallVector<Value> inputs;
     for (Value input : node.getInputs()) {
       if (!reason.empty()) {
@@ -202,8 +282,6 @@ private:
         inputs.push_back(Value());
       } else if (isNative) {
         inputs.push_back(getNative(input, builder));
-      } else if (!getCarriedTensor(input.getType())) {
-        reason = "elements are not numbers";
       } else {
         FailureOr<Value> carried =
             carry(input, rule->elements == Elements::Moved, builder);
@@ -211,12 +289,6 @@ private:
           return failure();
         }
         inputs.push_back(*carried);
-      }
-    }
-    for (Value result : node.getResults()) {
-      if (reason.empty() && !isNative && !isa<NoneType>(result.getType()) &&
-          !getCarriedTensor(result.getType())) {
-        reason = "elements are not numbers";
       }
     }
     if (!reason.empty()) {

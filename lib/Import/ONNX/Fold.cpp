@@ -381,14 +381,48 @@ static void noteOpset(::onnx::NodeProto &node, const Opsets &opsets, const Opset
   }
 }
 
+void note(ImportTrace *trace, const ::onnx::NodeProto &node, const Opsets &opsets, bool isExpanded,
+          StringRef how) {
+  if (!trace) {
+    return;
+  }
+  std::string name = node.name(), first;
+  for (int i = 0; first.empty() && i < node.output_size(); ++i) {
+    first = node.output(i);
+  }
+  std::string key = node.domain() + "\n" + node.op_type() + "\n" + name + "\n" + first + "\n" +
+                    how.str();
+  if (!trace->seen.insert(key).second) {
+    return;
+  }
+  auto version = opsets.find(node.domain());
+  int opset = version == opsets.end() ? 0 : version->second;
+  bool isDefault = node.domain().empty() || node.domain() == kNonstandardDomain;
+  trace->nodes.push_back({isDefault ? "ai.onnx" : node.domain(), node.op_type(),
+                          getSinceVersion(node.domain(), node.op_type(), opset),
+                          name.empty() ? first : name, isExpanded, how.str()});
+}
+
+/// The metadata of `node`; an empty text is none.
+static void setProperty(::onnx::NodeProto &node, StringRef key, const std::string &text) {
+  if (!text.empty()) {
+    auto &property = *node.add_metadata_props();
+    property.set_key(key.str());
+    property.set_value(text);
+  }
+}
+
 void Folder::emit(Node node, const Opsets &opsets) {
   noteOpset(node, opsets, modelOpsets);
-  if (!reason.empty()) {
-    auto &property = *node.add_metadata_props();
-    property.set_key(kReasonKey.str());
-    property.set_value(reason);
-    reason.clear();
+  if (options.trace && reason.empty() && node.domain().empty() &&
+      llvm::is_contained({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike"}, node.op_type())) {
+    reason = "it is for the importer to compute, and sizes or values of its inputs are not known";
   }
+  setProperty(node, kReasonKey, reason);
+  setProperty(node, kErrorKey, wrong);
+  reason.clear();
+  wrong.clear();
+  outcome = Emitted;
   nodes.push_back(std::move(node));
 }
 
@@ -409,11 +443,15 @@ llvm::Expected<std::vector<Known>> Folder::expand(const Node &node,
   for (int i = 0; i < std::min(node.output_size(), body.output_size()); ++i) {
     inner.given[body.output(i)] = node.output(i);
   }
+  ++depth;
   for (const Node &step : body.node()) {
     if (llvm::Error error = visit(step, inner)) {
+      --depth;
       return error;
     }
   }
+  --depth;
+  outcome = Expanded;
   std::vector<Known> outputs;
   for (int i = 0; i < node.output_size(); ++i) {
     outputs.push_back(i < body.output_size() ? lookup(body.output(i), inner) : Known());
@@ -451,6 +489,7 @@ static std::string listTypes(const ::onnx::NodeProto &node, const TypeInference 
 
 llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &opsets) {
   std::vector<Known> results;
+  outcome = Folded;
   for (const std::string &output : node.output()) {
     results.push_back(output.empty() ? Known() : Known::tensor(output));
   }
@@ -533,7 +572,9 @@ std::optional<llvm::Expected<std::vector<Known>>> Folder::rewrite(const Node &no
   wide.add_input(one.output(0));
   wide.add_input(node.input(0));
   wide.add_output(node.output(0));
-  return visitFlat(std::move(wide), ownOpsets);
+  auto results = visitFlat(std::move(wide), ownOpsets);
+  outcome = Rewritten;
+  return results;
 }
 
 std::string Folder::materialize(const Known &value, const std::string &wanted) {
@@ -612,7 +653,33 @@ void Folder::define(const Node &node, ArrayRef<Known> outputs, Scope &scope) {
   }
 }
 
-llvm::Error Folder::visit(const Node &original, Scope &scope) {
+/// The node stays, and what reads it does not know its type.
+llvm::Error Folder::keepWrong(const Node &node, Scope &scope, const std::string &message) {
+  Node flat = flatten(node, scope);
+  std::string own = "node '" + describe(node, scope) + "' (" + node.op_type() + "): ";
+  wrong = StringRef(message).starts_with(own) ? message.substr(own.size()) : message;
+  std::vector<Known> outputs;
+  for (const std::string &output : flat.output()) {
+    outputs.push_back(output.empty() ? Known() : Known::tensor(output));
+  }
+  emit(std::move(flat), *scope.opsets);
+  define(node, outputs, scope);
+  return llvm::Error::success();
+}
+
+llvm::Error Folder::visit(const Node &node, Scope &scope) {
+  Mark start = mark();
+  llvm::Error error = visitOne(node, scope);
+  // The body of ONNX's function is as wrong as the node that it stands for.
+  if (!error || !options.keepWrongNodes || depth > 0) {
+    return error;
+  }
+  rollBack(start);
+  reason.clear();
+  return keepWrong(node, scope, llvm::toString(std::move(error)));
+}
+
+llvm::Error Folder::visitOne(const Node &original, Scope &scope) {
   const Node *node = &original;
   Node renamed;
   if (original.domain() == "ai.onnx") {
@@ -628,6 +695,13 @@ llvm::Error Folder::visit(const Node &original, Scope &scope) {
         return handled.takeError();
       }
       if (*handled) {
+        bool isLoop = node->op_type() == "Loop" || node->op_type() == "Scan";
+        if (depth == 0) {
+          note(options.trace, *node, *scope.opsets, /*isExpanded=*/true,
+               isLoop                    ? "unrolled at import"
+               : node->op_type() == "If" ? "resolved at import"
+                                         : "sequence or optional, resolved at import");
+        }
         return llvm::Error::success();
       }
     }
@@ -635,6 +709,12 @@ llvm::Error Folder::visit(const Node &original, Scope &scope) {
   auto results = visitFlat(flatten(*node, scope), *scope.opsets);
   if (!results) {
     return results.takeError();
+  }
+  if (depth == 0 && outcome != Emitted) {
+    note(options.trace, *node, *scope.opsets, /*isExpanded=*/outcome != Folded,
+         outcome == Folded     ? "constant at import"
+         : outcome == Expanded ? "the body of ONNX's own function"
+                               : "Expand of its value");
   }
   define(*node, *results, scope);
   return llvm::Error::success();
@@ -698,9 +778,14 @@ void Folder::finish(ArrayRef<Output> outputs) {
   }
   std::vector<bool> isNeeded(nodes.size());
   for (size_t i = nodes.size(); i-- > 0;) {
-    isNeeded[i] = llvm::any_of(nodes[i].output(), [&](const std::string &output) {
-      return needed.contains(output);
-    });
+    // What is wrong is to be reported.
+    isNeeded[i] = llvm::any_of(nodes[i].output(),
+                               [&](const std::string &output) {
+                                 return needed.contains(output);
+                               }) ||
+                  llvm::any_of(nodes[i].metadata_props(), [](const auto &property) {
+                    return property.key() == kErrorKey;
+                  });
     if (isNeeded[i]) {
       forEachRead(nodes[i], [&](const std::string &name) { needed.insert(name); });
     }
@@ -729,6 +814,7 @@ void Folder::finish(ArrayRef<Output> outputs) {
   graph.clear_value_info();
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (!isNeeded[i]) {
+      note(options.trace, nodes[i], modelOpsets, /*isExpanded=*/false, "no output needs it");
       continue;
     }
     for (const std::string &output : nodes[i].output()) {

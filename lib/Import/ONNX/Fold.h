@@ -25,6 +25,10 @@ llvm::Expected<std::vector<Output>> fold(::onnx::ModelProto &model, const Import
                                          mlir::onnx::WeightFiles &files,
                                          mlir::MLIRContext &context);
 
+/// Notes in the trace of an import, where one is wanted, that `node` is expanded or folded.
+void note(ImportTrace *trace, const ::onnx::NodeProto &node, const Opsets &opsets, bool isExpanded,
+          llvm::StringRef how);
+
 /// Writes a folded model as a file for other tools. Data of weights stays where it is.
 llvm::Error writeFolded(const ::onnx::ModelProto &model, llvm::ArrayRef<Output> outputs,
                         const std::string &path);

@@ -69,6 +69,8 @@ private:
   void addInitializer(const ::onnx::TensorProto &tensor);
   llvm::Error visitAll(const ::onnx::GraphProto &graph, Scope &scope);
   llvm::Error visit(const Node &node, Scope &scope);
+  llvm::Error visitOne(const Node &node, Scope &scope);
+  llvm::Error keepWrong(const Node &node, Scope &scope, const std::string &message);
   /// Of a node whose names are the flat graph's; returns what its outputs are.
   llvm::Expected<std::vector<Known>> visitFlat(Node node, const Opsets &opsets);
   std::optional<llvm::Expected<std::vector<Known>>> rewrite(const Node &node);
@@ -163,6 +165,12 @@ private:
   std::map<std::pair<std::vector<int64_t>, bool>, std::string> madeInts;
   /// Why the node that is visited stays.
   std::string reason;
+  /// What is wrong about it.
+  std::string wrong;
+  /// What has become of it instead; the last node that was visited says.
+  enum Outcome { Emitted, Folded, Expanded, Rewritten } outcome = Emitted;
+  /// Bodies of ONNX's functions around it: their nodes are not the model's.
+  unsigned depth = 0;
 };
 
 } // namespace lpu::import

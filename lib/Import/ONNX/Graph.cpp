@@ -5,6 +5,7 @@
 #include "Library.h"
 #include "Tensors.h"
 #include "Weights.h"
+#include "lpu/Import/Report.h"
 
 using namespace mlir;
 using llvm::createStringError;
@@ -228,17 +229,23 @@ llvm::Error GraphImporter::importNode(const ::onnx::NodeProto &node) {
   }
   std::string domain = node.domain() == "ai.onnx" ? "" : node.domain();
   int opset = opsets.count(domain) ? opsets.at(domain) : 0;
-  Attribute reason;
+  Attribute reason, wrong;
   for (const auto &property : node.metadata_props()) {
     if (property.key() == kOpsetKey) {
       opset = std::stoi(property.value());
     } else if (property.key() == kReasonKey) {
       reason = builder.getStringAttr(property.value());
+    } else if (property.key() == kErrorKey) {
+      wrong = builder.getStringAttr(property.value());
     }
   }
   int64_t since = getSinceVersion(domain, node.op_type(), opset);
   if (domain == kNonstandardDomain) {
     domain.clear();
+    auto version = opsets.find(domain);
+    std::string versions =
+        version == opsets.end() ? "" : describeVersions(node.op_type(), version->second);
+    reason = versions.empty() ? reason : builder.getStringAttr(versions);
   }
   auto op = mlir::onnx::NodeOp::create(
       builder, loc, results, builder.getStringAttr(node.op_type()),
@@ -247,6 +254,9 @@ llvm::Error GraphImporter::importNode(const ::onnx::NodeProto &node) {
       builder.getStrArrayAttr(outputs), inputs, graphs.size());
   if (reason) {
     op->setAttr(mlir::onnx::kReasonAttr, reason);
+  }
+  if (wrong) {
+    op->setAttr(kErrorAttr, wrong);
   }
   for (auto [graph, region] : llvm::zip(graphs, op.getGraphs())) {
     if (llvm::Error error = importSubgraph(*graph, region)) {

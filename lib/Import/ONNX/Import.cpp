@@ -37,9 +37,53 @@ llvm::Expected<std::unique_ptr<ModelProto>> parse(StringRef bytes) {
   return model;
 }
 
+/// The dimensions of inputs that have no size.
+void noteOpenDims(const ::onnx::GraphProto &graph, ImportTrace &trace) {
+  std::set<std::string> constants;
+  for (const auto &tensor : graph.initializer()) {
+    constants.insert(tensor.name());
+  }
+  auto add = [&](const std::string &name, const std::string &input, int64_t axis) {
+    if (trace.seen.insert("dim\n" + input + "\n" + std::to_string(axis)).second) {
+      trace.openDims.push_back({name, input, axis});
+    }
+  };
+  for (const auto &input : graph.input()) {
+    if (constants.count(input.name())) {
+      continue;
+    }
+    if (!input.type().tensor_type().has_shape()) {
+      add("", input.name(), -1);
+    }
+    for (auto [axis, dim] : llvm::enumerate(input.type().tensor_type().shape().dim())) {
+      if (!dim.has_dim_value() || dim.dim_value() < 0) {
+        add(dim.dim_param(), input.name(), static_cast<int64_t>(axis));
+      }
+    }
+  }
+}
+
+/// Calls of the model's own functions, in subgraphs as well.
+void noteFunctions(const ::onnx::GraphProto &graph, const ModelProto &model, ImportTrace &trace) {
+  for (const ::onnx::NodeProto &node : graph.node()) {
+    bool isCall = llvm::any_of(model.functions(), [&](const auto &function) {
+      return function.name() == node.op_type() && function.domain() == node.domain();
+    });
+    if (isCall) {
+      import::note(&trace, node, import::getOpsets(model.opset_import()), /*isExpanded=*/true,
+                   "function of the model");
+    }
+    for (const auto &attr : node.attribute()) {
+      if (attr.has_g()) {
+        noteFunctions(attr.g(), model, trace);
+      }
+    }
+  }
+}
+
 /// Reads the model and does all that is the same for every entry.
 llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
-                                                 StringRef folder) {
+                                                 StringRef folder, ImportTrace *trace) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer) {
@@ -65,6 +109,9 @@ llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
   }
   import::referToModelFile(**model, (*buffer)->getBuffer(),
                            llvm::sys::path::filename(path));
+  if (trace) {
+    noteFunctions((*model)->graph(), **model, *trace);
+  }
   if (llvm::Error error = import::inlineFunctions(**model)) {
     return error;
   }
@@ -210,6 +257,9 @@ llvm::Error importOne(const ModelProto &model, const EntrySpec &entry,
                              "': " + llvm::toString(std::move(fixed)));
   }
   bindDims(*bound.mutable_graph(), dims);
+  if (shared.options.trace) {
+    noteOpenDims(bound.graph(), *shared.options.trace);
+  }
   if (!shared.options.allowDynamic) {
     if (llvm::Error error = checkBound(bound.graph(), entry)) {
       return error;
@@ -237,7 +287,7 @@ llvm::Error importAll(StringRef path, const ImportOptions &options,
   if (folder.empty()) {
     folder = ".";
   }
-  auto model = load(path, folder);
+  auto model = load(path, folder, options.trace);
   if (!model) {
     return model.takeError();
   }

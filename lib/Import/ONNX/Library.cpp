@@ -25,25 +25,32 @@ template <typename Action> llvm::Error guard(Action action) {
   return llvm::Error::success();
 }
 
-bool isNonstandard(const ::onnx::NodeProto &node) {
-  return (node.domain().empty() || node.domain() == "ai.onnx") &&
-         !::onnx::OpSchemaRegistry::Schema(node.op_type(), "");
+bool isNonstandard(const ::onnx::NodeProto &node, const Opsets &opsets) {
+  if (!node.domain().empty() && node.domain() != "ai.onnx") {
+    return false;
+  }
+  auto version = opsets.find("");
+  const ::onnx::OpSchema *schema =
+      version == opsets.end()
+          ? ::onnx::OpSchemaRegistry::Schema(node.op_type(), "")
+          : ::onnx::OpSchemaRegistry::Schema(node.op_type(), version->second, "");
+  return !schema || schema->Deprecated();
 }
 
 /// Returns whether a node was moved.
-template <typename Nodes> bool setApart(Nodes &nodes) {
+template <typename Nodes> bool setApart(Nodes &nodes, const Opsets &opsets) {
   bool moved = false;
   for (::onnx::NodeProto &node : nodes) {
-    if (isNonstandard(node)) {
+    if (isNonstandard(node, opsets)) {
       node.set_domain(kNonstandardDomain.str());
       moved = true;
     }
     for (::onnx::AttributeProto &attr : *node.mutable_attribute()) {
       if (attr.has_g()) {
-        moved |= setApart(*attr.mutable_g()->mutable_node());
+        moved |= setApart(*attr.mutable_g()->mutable_node(), opsets);
       }
       for (::onnx::GraphProto &graph : *attr.mutable_graphs()) {
-        moved |= setApart(*graph.mutable_node());
+        moved |= setApart(*graph.mutable_node(), opsets);
       }
     }
   }
@@ -59,9 +66,9 @@ template <typename Message> void importNonstandard(Message &message) {
 } // namespace
 
 void setNonstandardApart(::onnx::ModelProto &model) {
-  bool moved = setApart(*model.mutable_graph()->mutable_node());
+  bool moved = setApart(*model.mutable_graph()->mutable_node(), getOpsets(model.opset_import()));
   for (::onnx::FunctionProto &function : *model.mutable_functions()) {
-    if (setApart(*function.mutable_node())) {
+    if (setApart(*function.mutable_node(), getOpsets(function.opset_import()))) {
       importNonstandard(function);
       moved = true;
     }
@@ -69,6 +76,22 @@ void setNonstandardApart(::onnx::ModelProto &model) {
   if (moved) {
     importNonstandard(model);
   }
+}
+
+std::string describeVersions(const std::string &opType, int opset) {
+  using Registry = ::onnx::OpSchemaRegistry;
+  const int newest = Registry::DomainToVersionRange::Instance().Map().at("").second;
+  std::string wanted = "operator set " + std::to_string(opset) + " does not have this operator";
+  if (const ::onnx::OpSchema *schema = Registry::Schema(opType, opset, "")) {
+    return schema->Deprecated() ? wanted + ": it is deprecated since version " +
+                                      std::to_string(schema->SinceVersion())
+                                : "";
+  }
+  int first = 0;
+  for (int version = opset + 1; first == 0 && version <= newest; ++version) {
+    first = Registry::Schema(opType, version, "") ? version : 0;
+  }
+  return first == 0 ? "" : wanted + ": ONNX has it since version " + std::to_string(first);
 }
 
 llvm::Error check(const ::onnx::ModelProto &model, const std::string &folder) {

@@ -19,14 +19,17 @@ namespace lpu::import {
 inline constexpr llvm::StringLiteral kNonstandardDomain = "lpu.nonstandard";
 
 /// Metadata of a node: the version of its domain's operator set where it is not the model's,
-/// and why it stays although it is for folding to resolve.
+/// why it stays although it is for folding to resolve, and what is wrong about it.
 inline constexpr llvm::StringLiteral kOpsetKey = "lpu.opset";
 inline constexpr llvm::StringLiteral kReasonKey = "lpu.reason";
+inline constexpr llvm::StringLiteral kErrorKey = "lpu.error";
 
-/// Moves nodes of the default domain whose operator has no schema to
+/// Moves nodes of the default domain whose operator the model's operator set does not have to
 /// kNonstandardDomain. Exporters write operators of onnxruntime
 /// there; they are for the report to name, all at once, not for the checker.
 void setNonstandardApart(::onnx::ModelProto &model);
+/// Which operator sets of the default domain have the operator; empty where none has.
+std::string describeVersions(const std::string &opType, int opset);
 
 /// ONNX's checker over the whole model; `folder` is that of external data.
 llvm::Error check(const ::onnx::ModelProto &model, const std::string &folder);
