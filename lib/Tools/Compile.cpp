@@ -174,7 +174,7 @@ int writeModule(ModuleOp module) {
 lpu::ModelReport makeReport(ModuleOp module, const lpu::ImportTrace &trace) {
   auto report = lpu::makeReport(module, trace, [](mlir::onnx::NodeOp op) {
     lpu::ConversionRule rule = lpu::findConversionRule(op);
-    return lpu::RuleAnswer{rule.name, rule.reason, rule.laterSince};
+    return lpu::RuleAnswer{rule.name, rule.reason, rule.shapeReason, rule.laterSince};
   });
   report.model = inputFile;
   return report;

@@ -1,7 +1,7 @@
 """Python side of the LPU compiler.
 
 lpu.load       a binary as a Program; its sessions run entries on the executor
-lpu.compile    an ONNX model to a Program; lpu.check says what has no rule
+lpu.compile    an ONNX model to a Program; lpu.check says what is in the way, lpu.report all
 lpu.generate   tokens of a language model, greedily
 lpu.models     checkpoints and their ONNX graphs
 lpu.export     writes a checkpoint, or a small random model, as ONNX
@@ -23,7 +23,7 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 # Loaded at first use: the rest of the package works without the extension.
 _LAZY = {name: module for module, names in {
     "lpu.runtime": ("Entry", "HazardError", "Program", "RuntimeSession", "Statistics", "VerificationError", "load"),
-    "lpu.compiler": ("CompileError", "check", "compile"),
+    "lpu.compiler": ("CompileError", "check", "compile", "report"),
     "lpu.generation": ("ContextFullError", "generate"),
 }.items() for name in names}
 __all__ = sorted(_LAZY)

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
+# Statuses of operators that keep a model from being compiled.
+IN_THE_WAY = ("wrong", "unsupported", "open")
+
+
 class CompileError(RuntimeError):
     """lpu-compile refused; the message is its own."""
 
@@ -47,7 +51,8 @@ def _flags(options: Mapping[str, object]) -> list[str]:
     return flags
 
 
-def _run(arguments: list[str], accepted: tuple[int, ...], progress: bool) -> str:
+def _run(arguments: list[str], accepted: tuple[int, ...], progress: bool, printed: tuple[int, ...] = ()) -> str:
+    """What it prints; exit codes `printed` are accepted where it prints something."""
     command = [str(find_tool("lpu-compile")), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     errors = []
@@ -61,7 +66,7 @@ def _run(arguments: list[str], accepted: tuple[int, ...], progress: bool) -> str
         process.kill()
         process.wait()
         raise
-    if process.returncode not in accepted:
+    if process.returncode not in accepted and not (output and process.returncode in printed):
         message = "".join(errors) + rest
         raise CompileError(message.strip() or f"lpu-compile ended with exit code {process.returncode}")
     return output
@@ -88,9 +93,18 @@ def compile(model: str | os.PathLike, path: str | os.PathLike | None = None, *, 
 
 
 def check(model: str | os.PathLike, **options) -> list[dict]:
-    """What no rule covers: one dictionary an operator, empty when the whole model can be converted.
+    """What is in the way of a model: one dictionary an operator, empty when the whole model can be converted.
 
     Errors: CompileError for a model that cannot be imported.
     """
-    text = _run([os.fspath(model), "--check", "--json", "--quiet", *_flags(options)], (0, 2), False)
-    return json.loads(text)["unsupported"]
+    return [row for row in report(model, **options)["operators"] if row["status"] in IN_THE_WAY]
+
+
+def report(model: str | os.PathLike, **options) -> dict:
+    """What becomes of every operator: the JSON of lpu-compile --check (docs/Compiler.md).
+
+    Errors: CompileError for a model that cannot be imported.
+    """
+    arguments = [os.fspath(model), "--check", "--json", "--quiet", *_flags(options)]
+    # A model that is wrong at a node is reported with exit code 1, one that cannot be read is not.
+    return json.loads(_run(arguments, (0, 2), False, printed=(1,)))

@@ -74,8 +74,9 @@ def test_errors_are_the_compiler_s(tmp_path):
 
 def test_check(tmp_path):
     assert lpu.check(write_model(tmp_path / "m.onnx")) == []
-    found = lpu.check(write_model(tmp_path / "e.onnx", "Erf"))
-    assert [(item["operator"], item["count"], item["nodes"]) for item in found] == [("Erf", 1, ["last"])]
+    found = lpu.check(write_model(tmp_path / "e.onnx", "Strange"))
+    assert [(item["operator"], item["count"], item["nodes"]) for item in found] == [("Strange", 1, ["last"])]
+    assert lpu.report(tmp_path / "e.onnx")["summary"]["unsupported"] == 1
 
 
 ENTRIES = {"prefill": (8, 8), "extend": (8, 32), "decode16": (1, 16), "decode32": (1, 32)}  # sequence_len, max_kv

@@ -22,7 +22,7 @@ inline constexpr llvm::StringLiteral kErrorAttr = "onnx.error";
 enum class OperatorStatus {
   Wrong,       ///< the model contradicts itself here
   Unsupported, ///< nothing converts it
-  Open,        ///< sizes, or types after a node that is wrong, have to be known first
+  Open,        ///< sizes, or types after a node that is in the way, have to be known first
   Rule,        ///< a rule converts it
   Expanded,    ///< other nodes stand for it since import
   Folded,      ///< it is constant, or no output needs it
@@ -90,6 +90,8 @@ struct RuleAnswer {
   std::string rule;
   /// What is in the way; empty when nothing is.
   std::string reason;
+  /// What has no static shape, where nothing else is in the way.
+  std::string shapeReason;
   /// The version from which there is a rule, where the node's is older; else 0.
   int64_t laterSince = 0;
 };

@@ -1,5 +1,6 @@
 //===- Convolution.cpp - Convolutions of any rank -------------------------===//
 
+#include "Elements.h"
 #include "Windows.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -21,6 +22,18 @@ std::string whyNotConvolution(NodeOp op, unsigned weights) {
   std::string reason = whyNotWindows(op);
   if (reason.empty() && typeOf(op.getInputs()[weights]).getRank() != typeOf(op.getInputs()[0]).getRank()) {
     return "input and weights have different ranks";
+  }
+  if (!reason.empty()) {
+    return reason;
+  }
+  RankedTensorType input = typeOf(op.getInputs()[0]), kernel = typeOf(op.getInputs()[weights]);
+  int64_t groups = getInt(op, "group", 1);
+  bool isTransposed = op.getOpType() == "ConvTranspose";
+  int64_t taken = isTransposed ? kernel.getDimSize(0) : kernel.getDimSize(1) * groups;
+  if (!input.isDynamicDim(1) && kernel.hasStaticShape() &&
+      (taken != input.getDimSize(1) || groups < 1 || kernel.getDimSize(0) % groups != 0)) {
+    return "weights " + describeShape(kernel) + " with group " + std::to_string(groups) +
+           " do not fit the channels of input 0, " + describeShape(input);
   }
   return reason;
 }

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -163,6 +164,13 @@ FailureOr<Value> carryConstant(ImplicitLocOpBuilder &b, Value value, bool satura
   }
   auto result = RankedTensorType::get(type.getShape(), carried);
   return Value(arith::ConstantOp::create(b, DenseElementsAttr::get(result, elements)));
+}
+
+std::string describeShape(RankedTensorType type) {
+  auto print = [](int64_t dim) {
+    return ShapedType::isDynamic(dim) ? std::string("?") : std::to_string(dim);
+  };
+  return "[" + llvm::join(llvm::map_range(type.getShape(), print), ",") + "]";
 }
 
 Value roundElements(ImplicitLocOpBuilder &b, Value value, Type element) {

@@ -11,6 +11,9 @@ namespace lpu::onnx_lowering {
 mlir::FailureOr<mlir::Value> carryConstant(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
                                            bool saturates);
 
+/// "[2,3]", for messages.
+std::string describeShape(mlir::RankedTensorType type);
+
 } // namespace lpu::onnx_lowering
 
 #endif // LPU_LIB_CONVERSION_ONNXTOLPU_ELEMENTS_H

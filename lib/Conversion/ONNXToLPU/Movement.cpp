@@ -1,5 +1,6 @@
 //===- Movement.cpp - Operators that only move or rename elements ---------===//
 
+#include "Elements.h"
 #include "Loops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -16,6 +17,21 @@ namespace {
 SmallVector<Value> convertIdentity(NodeOp op, ValueRange inputs,
                                    ImplicitLocOpBuilder &b) {
   return {inputs[0]};
+}
+
+std::string whyNotReshape(NodeOp op) {
+  std::string reason = whyNotRanked(op);
+  if (!reason.empty()) {
+    return reason;
+  }
+  auto from = cast<RankedTensorType>(op.getInputs()[0].getType());
+  auto to = cast<RankedTensorType>(op.getResult(0).getType());
+  if (from.hasStaticShape() && to.hasStaticShape() &&
+      from.getNumElements() != to.getNumElements()) {
+    return "input 0, " + describeShape(from) + ", and output 0, " + describeShape(to) +
+           ", have different numbers of elements";
+  }
+  return "";
 }
 
 /// Any operator whose output has the input's elements in the input's order: the
@@ -406,10 +422,10 @@ Value transpose(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> permutat
 ArrayRef<Rule> getMovementRules() {
   static const Rule rules[] = {
       {"", "Identity", 1, whyNotRanked, convertIdentity, Elements::Moved},
-      {"", "Reshape", 1, whyNotRanked, convertReshape, Elements::Moved},
-      {"", "Flatten", 1, whyNotRanked, convertReshape, Elements::Moved},
-      {"", "Squeeze", 1, whyNotRanked, convertReshape, Elements::Moved},
-      {"", "Unsqueeze", 1, whyNotRanked, convertReshape, Elements::Moved},
+      {"", "Reshape", 1, whyNotReshape, convertReshape, Elements::Moved},
+      {"", "Flatten", 1, whyNotReshape, convertReshape, Elements::Moved},
+      {"", "Squeeze", 1, whyNotReshape, convertReshape, Elements::Moved},
+      {"", "Unsqueeze", 1, whyNotReshape, convertReshape, Elements::Moved},
       {"", "Transpose", 1, whyNotTranspose, convertTranspose, Elements::Moved},
       {"", "Concat", 1, whyNotRankedInput, convertConcat, Elements::Moved},
       {"", "Split", 1, whyNotSplit, convertSplit, Elements::Moved},

@@ -177,8 +177,10 @@ ConversionRule findConversionRule(NodeOp op) {
   if (rule) {
     bool isNative = rule->elements == Elements::Native;
     found.name = (family + (isNative ? " (composite)" : "")).str();
-    found.reason = found.reason.empty() ? whyNotStatic(op) : found.reason;
-    found.reason = found.reason.empty() && !isNative ? whyNotCarried(op) : found.reason;
+    found.shapeReason = found.reason.empty() ? whyNotStatic(op) : "";
+    // Of a type without a shape it cannot be told.
+    bool hasTypes = found.reason.empty() && ::lpu::onnx_lowering::whyNotRanked(op).empty();
+    found.reason = hasTypes && !isNative ? whyNotCarried(op) : found.reason;
     return found;
   }
   found.reason = whyNotConvertible(op);

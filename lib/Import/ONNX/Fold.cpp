@@ -542,7 +542,13 @@ llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &op
   }
   auto version = opsets.find(node.domain());
   int opset = version == opsets.end() ? 0 : version->second;
-  if (hasFunctionBody(node, opset) && !whyNot(node, opsets).empty()) {
+  // After a node of unknown results a body would be of unknown types as well.
+  bool isRanked = llvm::all_of(node.input(), [&](const std::string &input) {
+    const ::onnx::TypeProto *type = types.getType(input);
+    return input.empty() ||
+           (type && (!type->has_tensor_type() || type->tensor_type().has_shape()));
+  });
+  if (isRanked && hasFunctionBody(node, opset) && !whyNot(node, opsets).empty()) {
     if (auto body = getFunctionBody(node, opset, types)) {
       return expand(node, *body, opsets);
     }
@@ -697,8 +703,10 @@ llvm::Error Folder::visitOne(const Node &original, Scope &scope) {
       if (*handled) {
         bool isLoop = node->op_type() == "Loop" || node->op_type() == "Scan";
         if (depth == 0) {
-          note(options.trace, *node, *scope.opsets, /*isExpanded=*/true,
+          bool isIdentity = node->op_type() == "Identity";
+          note(options.trace, *node, *scope.opsets, /*isExpanded=*/!isIdentity,
                isLoop                    ? "unrolled at import"
+               : isIdentity              ? "another name of its input"
                : node->op_type() == "If" ? "resolved at import"
                                          : "sequence or optional, resolved at import");
         }

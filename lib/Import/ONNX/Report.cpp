@@ -190,8 +190,15 @@ public:
   }
 
   std::vector<OperatorReport> take() {
-    llvm::stable_sort(rows, [](const auto &a, const auto &b) { return a.status < b.status; });
-    return std::move(rows);
+    std::vector<OperatorReport> sorted;
+    for (size_t status = 0; status < kOperatorStatuses; ++status) {
+      for (OperatorReport &row : rows) {
+        if (row.status == static_cast<OperatorStatus>(status)) {
+          sorted.push_back(std::move(row));
+        }
+      }
+    }
+    return sorted;
   }
 
 private:
@@ -311,14 +318,15 @@ ModelReport makeReport(ModuleOp module, const ImportTrace &trace, AskRule askRul
   ModelReport report;
   report.openDims = groupDims(trace);
   report.narrowed = findNarrowed(module);
-  bool hasWrong = module
-                      .walk([](mlir::onnx::NodeOp op) {
-                        return op->hasAttr(kErrorAttr) ? WalkResult::interrupt()
-                                                       : WalkResult::advance();
-                      })
-                      .wasInterrupted();
-  bool isOpen = hasWrong || !report.openDims.empty();
   Rows rows(module);
+  // Of what comes after them, types may not be known.
+  llvm::DenseSet<Operation *> inTheWay;
+  auto isAfter = [&](mlir::onnx::NodeOp op) {
+    return inTheWay.contains(op->getParentOp()) ||
+           llvm::any_of(op.getInputs(), [&](Value input) {
+             return inTheWay.contains(input.getDefiningOp());
+           });
+  };
   for (auto function : module.getOps<func::FuncOp>()) {
     rows.startEntry();
     function.walk<WalkOrder::PreOrder>([&](mlir::onnx::NodeOp op) {
@@ -329,6 +337,7 @@ ModelReport makeReport(ModuleOp module, const ImportTrace &trace, AskRule askRul
       if (auto wrong = op->getAttrOfType<StringAttr>(kErrorAttr)) {
         row.status = OperatorStatus::Wrong;
         row.reason = wrong.str();
+        inTheWay.insert(op);
         row.hint = "correct the model: onnx.checker.check_model(..., full_check=True)";
         rows.add(std::move(row), op.getNodeName().str());
         return;
@@ -337,15 +346,21 @@ ModelReport makeReport(ModuleOp module, const ImportTrace &trace, AskRule askRul
       auto known = op->getAttrOfType<StringAttr>(mlir::onnx::kReasonAttr);
       bool isKnown = known && answer.reason == known.getValue();
       row.rule = answer.rule;
+      bool canWait = !report.openDims.empty() || isAfter(op);
+      if (answer.reason.empty() && !canWait) {
+        answer.reason = answer.shapeReason;
+      }
       if (!answer.reason.empty()) {
         // Without a rule, nothing that is still open changes the answer, but for nodes that the
         // importer resolves.
         bool isVersion = isKnown && StringRef(answer.reason).contains("operator set");
-        bool waits = isOpen && !isStatic(op) && !isVersion && (isKnown || !answer.rule.empty());
+        bool waits =
+            canWait && !isStatic(op) && !isVersion && (isKnown || !answer.rule.empty());
+        inTheWay.insert(op);
         row.status = waits ? OperatorStatus::Open : OperatorStatus::Unsupported;
         row.reason = answer.reason;
         row.hint = !waits                    ? suggest(op, answer, isKnown)
-                   : report.openDims.empty() ? "correct what is wrong before it"
+                   : report.openDims.empty() ? "solve what is in the way before it first"
                                              : "bind the dimensions below, and check again";
       }
       rows.add(std::move(row), op.getNodeName().str());

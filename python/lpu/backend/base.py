@@ -12,7 +12,7 @@ from onnx import helper
 from onnx.backend import base
 
 from lpu.backend.specialize import find_shape_like, specialize
-from lpu.compiler import find_tool
+from lpu.compiler import IN_THE_WAY, find_tool
 
 DEVICES = ("TSP1", "HOST")
 
@@ -59,13 +59,14 @@ def _run_tool(tool: str, arguments: list[str]) -> None:
 
 
 def _from_table(text: str) -> str:
-    """The reasons in lpu-compile's table of operators without a rule (include/lpu/Import/Report.h)."""
+    """The reasons in lpu-compile's report of a model that it refuses (include/lpu/Import/Report.h)."""
     lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if re.match(r"domain +operator +since ", line)), None)
+    start = next((i for i, line in enumerate(lines) if re.match(r"domain +operator +since +nodes +status ", line)), None)
     if start is None:
         return text
     rows = [re.split(r" {2,}", line, maxsplit=5) for line in lines[start + 1:]]
-    return "; ".join(f"({row[1]}): {row[5].rsplit('; ', 1)[0]}" for row in rows if len(row) == 6) or text
+    in_the_way = [row for row in rows if len(row) == 6 and row[4] in IN_THE_WAY]
+    return "; ".join(f"({row[1]}): {row[5]}" for row in in_the_way) or text
 
 
 def _tensor_in(type: onnx.TypeProto) -> onnx.TypeProto:
