@@ -31,6 +31,7 @@ static ArrayRef<Family> getFamilies() {
       {"Cast", getCastRules()},
       {"Comparison", getComparisonRules()},
       {"Contraction", getContractionRules()},
+      {"Contrib", getContribRules()},
       {"Convolution", getConvolutionRules()},
       {"Einsum", getEinsumRules()},
       {"Elementwise", getElementwiseRules()},
@@ -58,30 +59,6 @@ static const Rule *findRule(NodeOp op, std::string &reason, bool composites = tr
                             StringRef *familyName = nullptr) {
   const Rule *found = nullptr;
   reason = "no rule for this operator";
-  for (ArrayRef<Rule> family : {::lpu::onnx_lowering::getArithmeticRules(),
-                                ::lpu::onnx_lowering::getAttentionRules(),
-                                ::lpu::onnx_lowering::getCastRules(),
-                                ::lpu::onnx_lowering::getComparisonRules(),
-                                ::lpu::onnx_lowering::getContractionRules(),
-                                ::lpu::onnx_lowering::getContribRules(),
-                                ::lpu::onnx_lowering::getConvolutionRules(),
-                                ::lpu::onnx_lowering::getEinsumRules(),
-                                ::lpu::onnx_lowering::getElementwiseRules(),
-                                ::lpu::onnx_lowering::getFeatureRules(),
-                                ::lpu::onnx_lowering::getGenerationRules(),
-                                ::lpu::onnx_lowering::getIndexingRules(),
-                                ::lpu::onnx_lowering::getLossRules(),
-                                ::lpu::onnx_lowering::getMovementRules(),
-                                ::lpu::onnx_lowering::getNormalizationRules(),
-                                ::lpu::onnx_lowering::getPoolingRules(),
-                                ::lpu::onnx_lowering::getQuantizationRules(),
-                                ::lpu::onnx_lowering::getRecurrentRules(),
-                                ::lpu::onnx_lowering::getReductionRules(),
-                                ::lpu::onnx_lowering::getResizeRules(),
-                                ::lpu::onnx_lowering::getSignalRules(),
-                                ::lpu::onnx_lowering::getSortingRules(),
-                                ::lpu::onnx_lowering::getTrainingRules()}) {
-    for (const Rule &rule : family) {
   for (const Family &family : getFamilies()) {
     for (const Rule &rule : family.rules) {
       if (rule.domain == op.getDomain() && rule.opType == op.getOpType() &&

@@ -8,20 +8,25 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 from lpu.backend.suite import Test
 
+Key = TypeVar("Key", bound=Hashable)
+
 
 class _Worker:
-    """A process of lpu.backend.worker, with a folder for temporary files that goes with it."""
+    """A process of a module that ends in `serve` of lpu.backend.worker, with a folder for temporary files that goes
+    with it.
+    """
 
-    def __init__(self):
+    def __init__(self, module: str):
         self._folder = tempfile.TemporaryDirectory(prefix="lpu-backend-", ignore_cleanup_errors=True)
         self._log = open(os.path.join(self._folder.name, "stderr"), "w+b")
         # One thread each: workers run side by side. A session of its own, so that its tools end with it.
         environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ, "TMPDIR": self._folder.name}
-        self._process = subprocess.Popen([sys.executable, "-m", "lpu.backend.worker"], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=self._log, env=environment,
                                          start_new_session=True)
         self.alive = True
@@ -64,8 +69,16 @@ class _Worker:
 def run_tests(tests: list[Test], device: str, jobs: int = 2, timeout: float = 60, options: dict | None = None,
               report: Callable[[Test, dict], None] = lambda test, result: None) -> dict[Test, dict]:
     """Status and reason of each test; `report` is called as they come, by one thread at a time."""
-    results: dict[Test, dict] = {}
-    todo = iter(tests)
+    tasks = {test: {"name": test.name, "suite": test.suite, "device": device, "options": options or {}}
+             for test in tests}
+    return run_tasks("lpu.backend.worker", tasks, jobs, timeout, report)
+
+
+def run_tasks(module: str, tasks: dict[Key, dict], jobs: int, timeout: float,
+              report: Callable[[Key, dict], None] = lambda key, result: None) -> dict[Key, dict]:
+    """What processes of `module` answer to each task; a failure where one ends, or takes more than `timeout` seconds."""
+    results: dict[Key, dict] = {}
+    todo = iter(tasks)
     lock = threading.Lock()
     stopped = threading.Event()
 
@@ -74,21 +87,20 @@ def run_tests(tests: list[Test], device: str, jobs: int = 2, timeout: float = 60
         try:
             while not stopped.is_set():
                 with lock:
-                    test = next(todo, None)
-                if test is None:
+                    key = next(todo, None)
+                if key is None:
                     return
                 if worker is None or not worker.alive:
-                    worker = _Worker()
-                result = worker.run({"name": test.name, "suite": test.suite, "device": device,
-                                     "options": options or {}}, timeout)
+                    worker = _Worker(module)
+                result = worker.run(tasks[key], timeout)
                 with lock:
-                    results[test] = result
-                    report(test, result)
+                    results[key] = result
+                    report(key, result)
         finally:
             if worker is not None and worker.alive:
                 worker.end()
 
-    threads = [threading.Thread(target=work) for _ in range(max(1, min(jobs, len(tests))))]
+    threads = [threading.Thread(target=work) for _ in range(max(1, min(jobs, len(tasks))))]
     for thread in threads:
         thread.start()
     try:
@@ -99,4 +111,4 @@ def run_tests(tests: list[Test], device: str, jobs: int = 2, timeout: float = 60
         for thread in threads:
             thread.join()
         raise
-    return {test: results[test] for test in tests if test in results}
+    return {key: results[key] for key in tasks if key in results}

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 
 from lpu.backend import suite
 from lpu.backend.base import InternalError
@@ -65,14 +66,14 @@ def run_test(test: suite.Test, device: str, options: dict) -> dict:
     return passed
 
 
-def main() -> None:
+def serve(handle: Callable[[dict], dict]) -> None:
+    """Answers every task on standard input by what `handle` makes of it."""
     # What libraries print must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        task = json.loads(line)
         try:
-            result = run_test(suite.Test(task["name"], task["suite"]), task["device"], task["options"])
+            result = handle(json.loads(line))
         except InternalError as error:
             result = {"status": "failed", "reason": f"InternalError: {short(str(error))}"}
         except Exception as error:  # of the test, whatever it is
@@ -83,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda task: run_test(suite.Test(task["name"], task["suite"]), task["device"], task["options"]))

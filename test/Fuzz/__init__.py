@@ -1,0 +1,1 @@
+"""Random ONNX graphs, compiled and executed, compared with onnxruntime."""
