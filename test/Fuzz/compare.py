@@ -8,7 +8,7 @@ from Fuzz import reference
 from Fuzz.formats import difference
 from Fuzz.generate import Case
 
-FAILURES = ("difference", "crash")
+SHRUNK = ("difference", "crash", "refused")
 
 
 def run_case(case: Case) -> dict:

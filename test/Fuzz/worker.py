@@ -17,7 +17,7 @@ def handle(task: dict) -> dict:
     result["nodes"] = len(case.model.graph.node)
     result["operators"] = sorted({node.op_type for node in case.model.graph.node})
     result["refused_nodes"] = dict(case.refused)
-    if result["status"] in compare.FAILURES and task.get("folder"):
+    if result["status"] in compare.SHRUNK and task.get("folder"):
         small = compare.shrink(case, result["status"])
         result["shrunk"] = " ".join(node.op_type for node in small.model.graph.node)
         result["reason"] = compare.run_case(small)["reason"] or result["reason"]
