@@ -90,9 +90,12 @@ class Graph:
 
     def schema(self, operator: str, domain: str = "") -> onnx.defs.OpSchema:
         try:
-            return onnx.defs.get_schema(operator, self.opset if domain == "" else reference.OPSET_DOMAINS[domain], domain)
+            found = onnx.defs.get_schema(operator, self.opset if domain == "" else reference.OPSET_DOMAINS[domain], domain)
         except onnx.defs.SchemaError as error:
             raise Skip from error
+        if found.deprecated:
+            raise Skip
+        return found
 
     def since(self, operator: str) -> int:
         return self.schema(operator).since_version
@@ -244,6 +247,11 @@ class Graph:
         made = []
         for i, name in enumerate(names):
             array, *samples = [np.asarray(result[i]) for result in results]
+            known = inferred.graph.output[i].type.tensor_type
+            sizes = [dim.dim_value if dim.HasField("dim_value") else size for dim, size in zip(known.shape.dim, array.shape)]
+            if known.elem_type and known.elem_type != reference.onnx_type(array.dtype.name) or (
+                    known.HasField("shape") and tuple(sizes) != array.shape):
+                raise Skip  # onnxruntime does not follow ONNX there
             self._check(array, samples)
             made.append(Value(name, array, samples if exact else [self._disturb(sample) for sample in samples]))
         self.nodes.append(node)

@@ -729,8 +729,8 @@ def _channel_norm(g, name):
     channels = g.rng.choice([1, 2, 4, 6])
     shape = _image(g, g.rng.choice([1, 2]) if name not in ("LRN", "MeanVarianceNormalization") else 2, channels)
     low = 4 if name in ("LRN", "MeanVarianceNormalization") else 3
-    # The body of MeanVarianceNormalization is valid for float32 alone.
-    types = ["float32"] if name == "MeanVarianceNormalization" else g.types(name)
+    # The bodies of two of them, as functions, are valid for float32 alone.
+    types = ["float32"] if name in ("MeanVarianceNormalization", "GroupNormalization") else g.types(name)
     data = g.pick(types, lambda other: low <= len(other) <= 4 and 0 not in other, shape, -50, 50)
     channels, kind = data.shape[1], data.type
     if name == "LRN":

@@ -225,8 +225,7 @@ Value reduceLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int
     inputs.push_back(tensor::EmptyOp::create(b, extents, element));
     maps.push_back(AffineMap::get(count, 0, unknown, b.getContext()));
   }
-  maps.push_back(AffineMap::getMultiDimIdentityMap(count, b.getContext())
-                     .getMajorSubMap(unsigned(shape.size())));
+  maps.push_back(AffineMap::get(count, 0, loopsAt(b, shape.size()), b.getContext()));
   SmallVector<utils::IteratorType> loops(shape.size(), utils::IteratorType::parallel);
   loops.append(inner.size(), utils::IteratorType::reduction);
   Value neutral = arith::ConstantOp::create(b, getNeutral(b, combine, element));

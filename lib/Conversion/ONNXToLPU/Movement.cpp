@@ -410,6 +410,9 @@ Value reshape(ImplicitLocOpBuilder &b, Value value, RankedTensorType type) {
 }
 
 Value transpose(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> permutation) {
+  if (llvm::is_sorted(permutation)) {
+    return value; // linalg.transpose takes no scalars
+  }
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<int64_t> shape;
   for (int64_t d : permutation) {

@@ -240,7 +240,16 @@ private:
       return convertNode(node, builder);
     } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
       for (OpOperand &operand : ret->getOpOperands()) {
-        operand.set(getNative(operand.get(), builder));
+        Value value = operand.get();
+        if (isa_and_nonnull<mlir::onnx::WeightOp, mlir::onnx::ConstantOp>(value.getDefiningOp()) &&
+            ::lpu::onnx_lowering::getCarriedTensor(value.getType())) {
+          FailureOr<Value> carried = carry(value, /*isMoved=*/false, builder);
+          if (failed(carried)) {
+            return failure();
+          }
+          converted[value] = *carried;
+        }
+        operand.set(getNative(value, builder));
       }
     }
     return success();
@@ -299,7 +308,9 @@ private:
   FailureOr<Value> carry(Value value, bool isMoved, ImplicitLocOpBuilder &builder) {
     RankedTensorType type = ::lpu::onnx_lowering::getCarriedTensor(value.getType());
     Value now = lookUp(value);
-    if (now.getType() == type) {
+    // bool is a byte in a file.
+    bool isBytes = value.getDefiningOp<mlir::onnx::WeightOp>() && type.getElementType().isInteger(1);
+    if (now.getType() == type && !isBytes) {
       return now;
     }
     Value &known = carried[value];

@@ -76,7 +76,8 @@ BufferType NestConverter::getBuffer(int64_t words, int64_t columns, Type element
 BufferType NestConverter::getBuffer(RankedTensorType type, int64_t laneDim) {
   int64_t size = laneDim < 0 ? 1 : type.getDimSize(laneDim);
   int64_t rows = size == 0 ? 0 : type.getNumElements() / size;
-  return getBuffer(rows * getVectors(size), std::min(size, lanes()), type.getElementType());
+  return getBuffer(rows * getVectors(size), std::clamp<int64_t>(size, 1, lanes()),
+                   type.getElementType());
 }
 
 Layout NestConverter::shift(const Layout &layout, ArrayRef<int64_t> offsets,
@@ -115,6 +116,9 @@ std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
   }
   if (isa_and_nonnull<tensor::EmptyOp>(op)) {
     return std::vector<uint32_t>{0};
+  }
+  if (auto known = moved.find(value); known != moved.end()) {
+    return known->second;
   }
   if (!isa_and_nonnull<arith::ConstantOp, mlir::lpu::WeightOp>(op)) {
     return std::nullopt;
@@ -168,6 +172,55 @@ std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
     }
   }
   return words;
+}
+
+bool NestConverter::moveConstant(Operation &op) {
+  auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+  auto turned = dyn_cast<linalg::TransposeOp>(op);
+  bool isReshape = isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
+  if ((!slice && !turned && !isReshape) ||
+      (!isFree(op.getOperand(0)) && !moved.contains(op.getOperand(0)))) {
+    return false;
+  }
+  auto words = getConstant(op.getOperand(0));
+  if (!words || (slice && !slice.getDynamicOperands().empty())) {
+    return false;
+  }
+  Value result = op.getResult(0);
+  if (words->size() == 1 || isReshape) {
+    moved[result] = std::move(*words);
+    return true;
+  }
+  RankedTensorType from = typeOf(op.getOperand(0)), to = typeOf(result);
+  SmallVector<int64_t> strides(size_t(from.getRank()), 1), steps;
+  for (int64_t d = from.getRank() - 1; d-- > 0;) {
+    strides[size_t(d)] = strides[size_t(d) + 1] * from.getDimSize(d + 1);
+  }
+  int64_t first = 0;
+  for (int64_t d = 0; d < from.getRank(); ++d) {
+    if (turned) {
+      steps.push_back(strides[size_t(turned.getPermutation()[size_t(d)])]);
+      continue;
+    }
+    first += slice.getStaticOffset(unsigned(d)) * strides[size_t(d)];
+    if (!slice.getDroppedDims()[unsigned(d)]) {
+      steps.push_back(slice.getStaticStride(unsigned(d)) * strides[size_t(d)]);
+    }
+  }
+  std::vector<uint32_t> picked;
+  SmallVector<int64_t> at(steps.size(), 0);
+  for (int64_t k = 0; k < to.getNumElements(); ++k) {
+    int64_t place = first;
+    for (auto [index, step] : llvm::zip(at, steps)) {
+      place += index * step;
+    }
+    picked.push_back((*words)[size_t(place)]);
+    for (size_t d = at.size(); d-- > 0 && ++at[d] == to.getDimSize(unsigned(d));) {
+      at[d] = 0;
+    }
+  }
+  moved[result] = std::move(picked);
+  return true;
 }
 
 std::optional<uint32_t> NestConverter::getSplat(Value value) {
@@ -773,13 +826,6 @@ SmallVector<Value> NestConverter::cloneBody(Builder &b, linalg::GenericOp op, Va
 }
 
 LogicalResult NestConverter::convertGeneric(Builder &b, linalg::GenericOp op) {
-  if (llvm::any_of(op.getResults(), isEmpty)) {
-    for (Value result : op.getResults()) {
-      Layout layout = getCanonical(typeOf(result), assignment.getDim(result));
-      values[result] = {copyTo(b, {Value(), layout}, typeOf(result), layout.laneDim), layout};
-    }
-    return success();
-  }
   if (op.getNumParallelLoops() != op.getNumLoops()) {
     return convertReduction(b, op);
   }
@@ -1148,6 +1194,15 @@ LogicalResult NestConverter::convert(Builder &b, Operation &op) {
       return isa<func::ReturnOp>(user);
     });
     return isOutput ? success() : op.emitOpError("expected an output of the entry");
+  }
+  if (op.getNumResults() > 0 && llvm::all_of(op.getResults(), isEmpty)) {
+    for (Value result : op.getResults()) {
+      moved[result] = {0}; // a word for what has none
+    }
+    return success();
+  }
+  if (moveConstant(op)) {
+    return success();
   }
   if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
     return convertGeneric(b, generic);

@@ -70,6 +70,8 @@ private:
   /// The elements of a constant, as 32 bits each; nothing where `value` is none. One element
   /// where all are equal.
   std::optional<std::vector<uint32_t>> getConstant(mlir::Value value);
+  /// Slices, transposes and reshapes of constants are constants: notes the result's elements.
+  bool moveConstant(mlir::Operation &op);
   /// The element that all of a free tensor have.
   std::optional<uint32_t> getSplat(mlir::Value value);
   /// `value`, of which, where it is free, `laneDim` lies on lanes.
@@ -147,6 +149,8 @@ private:
   mlir::onnx::WeightFiles files;
   llvm::DenseMap<mlir::Value, Placed> values;
   std::map<std::pair<const void *, int64_t>, Placed> constants;
+  /// Elements of what moves constants, or has none.
+  llvm::DenseMap<mlir::Value, std::vector<uint32_t>> moved;
   llvm::DenseSet<mlir::Value> stored;
 };
 
