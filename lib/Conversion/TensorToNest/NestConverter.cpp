@@ -183,7 +183,9 @@ bool NestConverter::moveConstant(Operation &op) {
     return false;
   }
   auto words = getConstant(op.getOperand(0));
-  if (!words || (slice && !slice.getDynamicOperands().empty())) {
+  bool isStatic = !slice || (slice.getOffsets().empty() && slice.getSizes().empty() &&
+                             slice.getStrides().empty());
+  if (!words || !isStatic) {
     return false;
   }
   Value result = op.getResult(0);
