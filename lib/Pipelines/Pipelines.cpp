@@ -7,7 +7,6 @@
 #include "Stream/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -49,7 +48,6 @@ void addPassesTo(Level level, OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(createCSEPass());
     if (options.nests) {
       manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass(/*keepsGathers=*/true));
-      manager.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
     } else if (options.int8Weights) {
       manager.addNestedPass<func::FuncOp>(
           mlir::lpu::createQuantizeWeightsPass());

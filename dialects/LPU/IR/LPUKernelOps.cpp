@@ -493,9 +493,13 @@ LogicalResult AppendColumnsOp::verify() {
 
 LogicalResult RowsOp::verify() {
   BufferType from = getSource().getType(), to = getResult().getType();
-  if (from.getColumns() != to.getColumns() || from.getWidth() != to.getWidth() ||
-      from.getFormat() != to.getFormat() ||
-      int64_t(getFirst()) + to.getRows() > from.getRows()) {
+  bool areRows = from.getColumns() == to.getColumns() && from.getWidth() == to.getWidth() &&
+                 int64_t(getFirst()) + to.getRows() <= from.getRows();
+  // The same words as rows of several vectors.
+  bool areWords = getFirst() == 0 && from.getWidth() == 0 && from.getColumns() == to.getWidth() &&
+                  to.getColumns() % to.getWidth() == 0 &&
+                  from.getRows() == to.getRows() * (to.getColumns() / to.getWidth());
+  if (from.getFormat() != to.getFormat() || (!areRows && !areWords)) {
     return emitOpError("expected rows of ") << from << ", got " << to << " from row "
                                             << getFirst();
   }

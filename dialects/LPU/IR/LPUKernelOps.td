@@ -355,6 +355,10 @@ def LPU_AppendColumnsOp : LPU_KernelOp<"append_columns"> {
 
 def LPU_RowsOp : LPU_KernelOp<"rows", [Pure]> {
   let summary = "some rows of a buffer, where they lie";
+  let description = [{
+    Or all words of a buffer of one vector a row, `width` columns each, as rows of as many
+    vectors as the result's columns take.
+  }];
   let arguments = (ins LPU_BufferType:$source, I64Attr:$first,
                        OptionalAttr<DenseI64ArrayAttr>:$placement);
   let results = (outs LPU_BufferType:$result);

@@ -153,7 +153,13 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
   }
   for (Value value : read) {
     addUsers(value);
+    SmallVector<Operation *> users(value.getUsers());
     for (Operation *user : value.getUsers()) {
+      if (auto rows = dyn_cast<RowsOp>(user)) {
+        llvm::append_range(users, rows.getResult().getUsers());
+      }
+    }
+    for (Operation *user : users) {
       auto contract = dyn_cast<ContractOp>(user);
       if (contract && llvm::any_of(sides, [&](Side side) { return worksOn(contract, side); })) {
         addUsers(contract.getResult());

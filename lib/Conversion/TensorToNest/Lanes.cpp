@@ -51,12 +51,50 @@ LaneAssignment::LaneAssignment(func::FuncOp entry, int64_t lanes) : lanes(lanes)
   llvm::for_each(body.getArguments(), add);
   for (Operation &op : body) {
     llvm::for_each(op.getResults(), add);
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (std::optional<Contraction> found = generic ? findContraction(generic, lanes) : std::nullopt) {
+      contractions[&op] = *found;
+    }
   }
-  classes.resize(parent.size());
+  // Where the MXM cannot have its lanes, the operation is a nest, which ties others.
+  for (bool isDone = false; !isDone;) {
+    assign(body);
+    SmallVector<Operation *> unserved;
+    for (auto &[op, contraction] : contractions) {
+      if (!isServed(cast<linalg::GenericOp>(op), contraction)) {
+        unserved.push_back(op);
+      }
+    }
+    for (Operation *op : unserved) {
+      contractions.erase(op);
+    }
+    isDone = unserved.empty();
+  }
+}
+
+void LaneAssignment::assign(Block &body) {
+  for (unsigned id = 0; id < parent.size(); ++id) {
+    parent[id] = id;
+  }
+  classes.assign(parent.size(), Class());
   for (Operation &op : body) {
     visit(op);
   }
   choose();
+}
+
+/// The dimension of `operand` that `loop` walks through.
+static int64_t getDimOf(linalg::GenericOp op, OpOperand *operand, int64_t loop) {
+  AffineMap map = op.getMatchingIndexingMap(operand);
+  const AffineExpr *found =
+      llvm::find(map.getResults(), getAffineDimExpr(unsigned(loop), op.getContext()));
+  return int64_t(found - map.getResults().begin());
+}
+
+bool LaneAssignment::isServed(linalg::GenericOp op, const Contraction &contraction) const {
+  OpOperand *x = op.getDpsInputOperand(contraction.activations);
+  return getDim(x->get()) == getDimOf(op, x, contraction.k) &&
+         getDim(op.getResult(0)) == getDimOf(op, op.getDpsInitOperand(0), contraction.n);
 }
 
 unsigned LaneAssignment::find(unsigned id) const {
@@ -101,6 +139,20 @@ void LaneAssignment::tie(Value a, int64_t dimA, Value b, int64_t dimB) {
 }
 
 void LaneAssignment::visitGeneric(linalg::GenericOp op) {
+  if (const Contraction *contraction = getContraction(op)) {
+    // Its two lanes are free, all else are words.
+    OpOperand *x = op.getDpsInputOperand(contraction->activations);
+    auto markOthers = [&](Value value, int64_t kept) {
+      for (int64_t d = 0; d < typeOf(value).getRank(); ++d) {
+        if (d != kept) {
+          markBad(value, d);
+        }
+      }
+    };
+    markOthers(x->get(), getDimOf(op, x, contraction->k));
+    markOthers(op.getResult(0), getDimOf(op, op.getDpsInitOperand(0), contraction->n));
+    return;
+  }
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
@@ -276,7 +328,8 @@ void LaneAssignment::choose() {
     }
   }
   for (auto &[op, ids] : perOp) {
-    if (isa<linalg::GenericOp>(op)) {
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (generic && !getContraction(generic)) {
       separate(ids);
     }
   }

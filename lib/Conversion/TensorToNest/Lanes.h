@@ -9,6 +9,7 @@
 #ifndef LPU_LIB_CONVERSION_TENSORTONEST_LANES_H
 #define LPU_LIB_CONVERSION_TENSORTONEST_LANES_H
 
+#include "Contractions.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/DenseMap.h"
@@ -29,6 +30,13 @@ public:
   /// The loop of `op` on lanes; -1 when there is none.
   int64_t getLoop(mlir::linalg::GenericOp op) const;
 
+  /// What `op` is to be for the MXM: its activations have their depth on lanes, its result
+  /// its columns. Null when it is a nest.
+  const Contraction *getContraction(mlir::linalg::GenericOp op) const {
+    auto found = contractions.find(op);
+    return found == contractions.end() ? nullptr : &found->second;
+  }
+
 private:
   struct Class {
     bool isBad = false, isChosen = false;
@@ -48,7 +56,13 @@ private:
   void separate(llvm::ArrayRef<unsigned> classes);
   void choose();
 
+  /// Classes for the contractions that are left, and the choice among them.
+  void assign(mlir::Block &body);
+  /// Whether depth and columns of a contraction lie on lanes.
+  bool isServed(mlir::linalg::GenericOp op, const Contraction &contraction) const;
+
   int64_t lanes;
+  llvm::DenseMap<mlir::Operation *, Contraction> contractions;
   llvm::DenseMap<mlir::Value, unsigned> first; ///< id of dimension 0
   mutable llvm::SmallVector<unsigned> parent; ///< mutable: paths are shortened
   llvm::SmallVector<Class> classes; ///< by id; that of the class is its root's

@@ -342,7 +342,7 @@ LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
     }
     // An output has words of its own, which something writes.
     Operation *maker = placed->buffer.getDefiningOp();
-    if (!isa<NestOp, mlir::lpu::AssembleOp>(maker) || !stored.insert(placed->buffer).second) {
+    if (!isa<NestOp, mlir::lpu::AssembleOp, mlir::lpu::MapOp>(maker) || !stored.insert(placed->buffer).second) {
       RankedTensorType from = typeOf(source);
       Value copy = copyTo(b, *placed, from, placed->layout.laneDim);
       placed = Placed{copy, getCanonical(from, placed->layout.laneDim)};
@@ -828,6 +828,9 @@ SmallVector<Value> NestConverter::cloneBody(Builder &b, linalg::GenericOp op, Va
 }
 
 LogicalResult NestConverter::convertGeneric(Builder &b, linalg::GenericOp op) {
+  if (const Contraction *contraction = assignment.getContraction(op)) {
+    return convertContraction(b, op, *contraction);
+  }
   if (op.getNumParallelLoops() != op.getNumLoops()) {
     return convertReduction(b, op);
   }

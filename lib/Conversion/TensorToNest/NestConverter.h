@@ -4,6 +4,7 @@
 
 #include "LPU/IR/LPUKernelOps.h"
 #include "LPU/IR/LPUTensorOps.h"
+#include "Contractions.h"
 #include "Lanes.h"
 #include "ONNX/IR/WeightFiles.h"
 #include "lpu/Target/Target.h"
@@ -45,6 +46,8 @@ private:
   mlir::LogicalResult loadInput(Builder &b, mlir::BlockArgument argument);
   mlir::LogicalResult convert(Builder &b, mlir::Operation &op);
   mlir::LogicalResult convertGeneric(Builder &b, mlir::linalg::GenericOp op);
+  mlir::LogicalResult convertContraction(Builder &b, mlir::linalg::GenericOp op,
+                                         const Contraction &contraction);
   mlir::LogicalResult convertReduction(Builder &b, mlir::linalg::GenericOp op);
   mlir::LogicalResult convertGather(Builder &b, mlir::lpu::GatherOp op);
   mlir::LogicalResult convertReshape(Builder &b, mlir::Operation *op,

@@ -3,6 +3,7 @@
 #include "NestConverter.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/Pass.h"
 
@@ -19,8 +20,24 @@ struct TensorToNest : PassWrapper<TensorToNest, OperationPass<ModuleOp>> {
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<mlir::lpu::LPUDialect, arith::ArithDialect, math::MathDialect>();
   }
+  /// Products by their names become loops; fills and transposes are known as they are.
+  static void generalize(func::FuncOp entry) {
+    SmallVector<linalg::LinalgOp> named;
+    entry.walk([&](linalg::LinalgOp op) {
+      if (!isa<linalg::GenericOp, linalg::FillOp, linalg::TransposeOp>(op)) {
+        named.push_back(op);
+      }
+    });
+    IRRewriter rewriter(entry.getContext());
+    for (linalg::LinalgOp op : named) {
+      rewriter.setInsertionPoint(op);
+      (void)linalg::generalizeNamedOp(rewriter, op);
+    }
+  }
+
   void runOnOperation() override {
     for (auto entry : getOperation().getOps<func::FuncOp>()) {
+      generalize(entry);
       const ::lpu::Target *target = mlir::lpu::getTarget(entry);
       if (!target || failed(::lpu::nest_lowering::NestConverter(entry, *target).run())) {
         return signalPassFailure();
