@@ -412,11 +412,17 @@ static void setProperty(::onnx::NodeProto &node, StringRef key, const std::strin
   }
 }
 
+/// Whether only nodes that are gone after import can be converted, or most of them.
+static bool isForImport(StringRef opType) {
+  return opType.contains("Sequence") || opType.starts_with("Optional") ||
+         llvm::is_contained({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike", "If", "Loop", "Scan"},
+                            opType);
+}
+
 void Folder::emit(Node node, const Opsets &opsets) {
   noteOpset(node, opsets, modelOpsets);
-  if (options.trace && reason.empty() && node.domain().empty() &&
-      llvm::is_contained({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike"}, node.op_type())) {
-    reason = "it is for the importer to compute, and sizes or values of its inputs are not known";
+  if (options.trace && reason.empty() && node.domain().empty() && isForImport(node.op_type())) {
+    reason = "it is for the importer to resolve, and what it needs of its inputs is not known";
   }
   setProperty(node, kReasonKey, reason);
   setProperty(node, kErrorKey, wrong);

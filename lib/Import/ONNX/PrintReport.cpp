@@ -34,9 +34,12 @@ std::string describe(const NarrowedValue &value) {
 
 /// "12 nodes: 3 unsupported, 9 by rules".
 std::string summarize(const ModelReport &report) {
-  static constexpr StringRef texts[kOperatorStatuses] = {
-      "wrong", "unsupported", "open", "converted by rules", "expanded at import",
-      "constant or unused"};
+  static constexpr StringRef texts[kOperatorStatuses] = {"wrong",
+                                                         "unsupported",
+                                                         "open",
+                                                         "converted by rules",
+                                                         "expanded at import",
+                                                         "constant or unused"};
   auto counts = report.getCounts();
   int64_t total = 0;
   std::vector<std::string> parts;
@@ -57,6 +60,7 @@ StringRef conclude(const ModelReport &report) {
   return has(OperatorStatus::Wrong)         ? "the model is wrong"
          : has(OperatorStatus::Unsupported) ? "the model cannot be compiled as it is"
          : has(OperatorStatus::Open)        ? "what is open cannot be told yet"
+         : !report.openDims.empty()         ? "every operator has a rule, dimensions need sizes"
                                             : "every operator is supported";
 }
 
@@ -139,7 +143,8 @@ void printReportText(const ModelReport &report, raw_ostream &out) {
     out << (index == 0 ? "\n64 bits that are carried in 32 (--strict-types refuses them):\n" : "")
         << "  " << toLine(describe(value)) << ": " << value.type << " as " << value.carried << "\n";
   }
-  out << "\n" << toLine(report.model) << ": " << summarize(report) << "; " << conclude(report) << "\n";
+  out << "\n"
+      << toLine(report.model) << ": " << summarize(report) << "; " << conclude(report) << "\n";
 }
 
 void printReportJson(const ModelReport &report, raw_ostream &out) {
@@ -224,8 +229,8 @@ code, .nodes { font: .9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; 
 void printRow(const OperatorReport &row, raw_ostream &out) {
   StringRef status = getStatusName(row.status);
   out << "<tr><td>" << escape(row.domain) << "</td><td>" << escape(row.opType)
-      << "</td><td class=\"number\">" << row.sinceVersion << "</td><td class=\"number\">" << row.count
-      << "</td><td class=\"" << status << "\">" << status << "</td><td>"
+      << "</td><td class=\"number\">" << row.sinceVersion << "</td><td class=\"number\">"
+      << row.count << "</td><td class=\"" << status << "\">" << status << "</td><td>"
       << escape(row.isInTheWay() ? row.reason : row.rule);
   if (!row.hint.empty()) {
     out << "<div class=\"soft\">" << escape(row.hint) << "</div>";
@@ -254,15 +259,18 @@ void printReportHtml(const ModelReport &report, raw_ostream &out) {
     }
     out << "</ul>\n";
   }
-  out << "<h2>Operators</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>domain</th><th>operator</th>"
-         "<th>since</th><th>nodes</th><th>status</th><th>rule, or what is in the way</th></tr></thead>\n"
+  out << "<h2>Operators</h2>\n<div "
+         "class=\"scroll\"><table>\n<thead><tr><th>domain</th><th>operator</th>"
+         "<th>since</th><th>nodes</th><th>status</th><th>rule, or what is in the "
+         "way</th></tr></thead>\n"
          "<tbody>\n";
   for (const OperatorReport &row : report.operators) {
     printRow(row, out);
   }
   out << "</tbody>\n</table></div>\n";
   if (!report.narrowed.empty()) {
-    out << "<h2>64 bits that are carried in 32</h2>\n<p class=\"soft\"><code>--strict-types</code> refuses "
+    out << "<h2>64 bits that are carried in 32</h2>\n<p class=\"soft\"><code>--strict-types</code> "
+           "refuses "
            "them.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>what</th><th>type</th>"
            "<th>carried as</th></tr></thead>\n<tbody>\n";
     for (const NarrowedValue &value : report.narrowed) {

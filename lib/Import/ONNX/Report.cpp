@@ -31,8 +31,8 @@ std::array<int64_t, kOperatorStatuses> ModelReport::getCounts() const {
 }
 
 int ModelReport::getExitCode() const {
-  bool isWrong = llvm::any_of(
-      operators, [](const auto &row) { return row.status == OperatorStatus::Wrong; });
+  bool isWrong =
+      llvm::any_of(operators, [](const auto &row) { return row.status == OperatorStatus::Wrong; });
   bool isInTheWay = llvm::any_of(operators, [](const auto &row) { return row.isInTheWay(); });
   return isWrong ? 1 : isInTheWay ? 2 : 0;
 }
@@ -44,9 +44,26 @@ bool isStatic(Type type) {
   return isa<NoneType>(type) || (shaped && shaped.hasStaticShape());
 }
 
+bool isStatic(TypeRange types) {
+  return llvm::all_of(types, [](Type type) { return isStatic(type); });
+}
+
 bool isStatic(mlir::onnx::NodeOp op) {
-  auto all = [](TypeRange types) { return llvm::all_of(types, [](Type t) { return isStatic(t); }); };
-  return all(op.getInputs().getTypes()) && all(op.getResultTypes());
+  return isStatic(op.getInputs().getTypes()) && isStatic(op.getResultTypes());
+}
+
+bool hasText(mlir::onnx::NodeOp op) {
+  auto isText = [](Type type) {
+    auto shaped = dyn_cast<RankedTensorType>(type);
+    return shaped && !isa<IntegerType, FloatType>(shaped.getElementType());
+  };
+  return llvm::any_of(op.getInputs().getTypes(), isText) ||
+         llvm::any_of(op.getResultTypes(), isText);
+}
+
+/// Whether the values of input 0 say how large the result is.
+bool hasSizeByData(mlir::onnx::NodeOp op) {
+  return llvm::is_contained({"NonZero", "Unique", "Compress", "NonMaxSuppression"}, op.getOpType());
 }
 
 /// The inputs of the entry that `value` is computed from.
@@ -75,14 +92,18 @@ std::vector<std::string> findSources(Value value) {
   return names;
 }
 
-/// What to do about an input of a node that has to be known.
-std::string suggestValue(Value value) {
-  std::vector<std::string> sources = findSources(value);
-  constexpr size_t kMostSources = 3;
+/// What to do about inputs of a node that have to be known.
+std::string suggestValues(OperandRange values) {
+  std::vector<std::string> sources;
+  for (Value value : values) {
+    llvm::append_range(sources, findSources(value));
+  }
+  llvm::sort(sources);
+  sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
+  constexpr size_t kMostSources = 4;
   if (sources.empty() || sources.size() > kMostSources) {
     return "make it a constant of the model";
   }
-  llvm::sort(sources);
   bool isOne = sources.size() == 1;
   return (isOne ? "fix input '" : "fix inputs '") + llvm::join(sources, "', '") +
          "': --input-value " + (isOne ? sources[0] : "NAME") + "=FILE.npy";
@@ -101,7 +122,8 @@ std::optional<unsigned> findInput(StringRef reason) {
 std::string suggest(mlir::onnx::NodeOp op, const RuleAnswer &answer, bool isKnown) {
   StringRef reason = answer.reason;
   if (isKnown && reason.contains("operator set")) {
-    return "convert the model to another operator set (onnx.version_converter), or export it with one";
+    return "convert the model to another operator set (onnx.version_converter), or export it with "
+           "one";
   }
   std::optional<unsigned> needed;
   if (reason.contains("constant") && !reason.contains("is a constant")) {
@@ -112,18 +134,27 @@ std::string suggest(mlir::onnx::NodeOp op, const RuleAnswer &answer, bool isKnow
     needed = op.getOpType() == "If" ? 0 : 1;
   }
   if (needed && op.hasInput(*needed)) {
-    return suggestValue(op.getInputs()[*needed]);
+    return suggestValues(op.getInputs().slice(*needed, 1));
   }
-  if (reason.contains("not numbers")) {
+  if (hasText(op)) {
     return "the machine has numbers alone: compute this outside, and cut it off the model "
            "(onnx.utils.extract_model)";
+  }
+  if (reason.starts_with("output ") && isStatic(op.getInputs().getTypes())) {
+    // Of these every input says how large the result is; of most others, all but the first.
+    bool isAll = op.getOpType() == "Range" || op.getOpType() == "ConstantOfShape";
+    unsigned first = isAll ? 0 : 1;
+    if (!hasSizeByData(op) && op.getInputs().size() > first) {
+      return suggestValues(op.getInputs().drop_front(first));
+    }
   }
   if (reason.contains("random")) {
     return "give the random numbers as an input of the model";
   }
   if (reason.contains("static shape") || reason.contains("depends on data") ||
       reason.contains("depends on the data")) {
-    return "sizes that depend on values have no program: compute this outside of the model, or give "
+    return "sizes that depend on values have no program: compute this outside of the model, or "
+           "give "
            "the result a fixed size";
   }
   if (answer.rule.empty() && answer.laterSince > static_cast<int64_t>(op.getSinceVersion())) {
@@ -213,11 +244,11 @@ private:
 std::pair<StringRef, StringRef> getNarrowing(Type type) {
   auto shaped = dyn_cast<RankedTensorType>(type);
   Type element = shaped ? shaped.getElementType() : Type();
-  return !element                       ? std::pair<StringRef, StringRef>()
-         : element.isF64()              ? std::pair<StringRef, StringRef>("double", "float")
+  return !element                        ? std::pair<StringRef, StringRef>()
+         : element.isF64()               ? std::pair<StringRef, StringRef>("double", "float")
          : element.isUnsignedInteger(64) ? std::pair<StringRef, StringRef>("uint64", "uint32")
-         : element.isInteger(64)        ? std::pair<StringRef, StringRef>("int64", "int32")
-                                        : std::pair<StringRef, StringRef>();
+         : element.isInteger(64)         ? std::pair<StringRef, StringRef>("int64", "int32")
+                                         : std::pair<StringRef, StringRef>();
 }
 
 /// Whether a number of 64 bits, as the bits that a file has, is exact in 32 of its kind.
@@ -266,9 +297,8 @@ bool isExact(Operation *op, StringRef type, mlir::onnx::WeightFiles &files) {
       return isExact(number.bitcastToAPInt().getZExtValue(), type);
     });
   }
-  return llvm::all_of(elements.getValues<APInt>(), [&](const APInt &number) {
-    return isExact(number.getZExtValue(), type);
-  });
+  return llvm::all_of(elements.getValues<APInt>(),
+                      [&](const APInt &number) { return isExact(number.getZExtValue(), type); });
 }
 
 } // namespace
@@ -296,6 +326,11 @@ std::vector<NarrowedValue> findNarrowed(ModuleOp module) {
     }
     function.walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (auto node = dyn_cast<mlir::onnx::NodeOp>(op)) {
+        // Sizes fit.
+        if (node.getDomain().empty() &&
+            (node.getOpType() == "Shape" || node.getOpType() == "Size")) {
+          return;
+        }
         for (Type type : node.getResultTypes()) {
           add(nodes, "node", node.getNodeName(), node.getOpType(), type);
         }
@@ -319,11 +354,10 @@ ModelReport makeReport(ModuleOp module, const ImportTrace &trace, AskRule askRul
   report.openDims = groupDims(trace);
   report.narrowed = findNarrowed(module);
   Rows rows(module);
-  // Of what comes after them, types may not be known.
+  // What is in the way, and what has no types or sizes after it.
   llvm::DenseSet<Operation *> inTheWay;
   auto isAfter = [&](mlir::onnx::NodeOp op) {
-    return inTheWay.contains(op->getParentOp()) ||
-           llvm::any_of(op.getInputs(), [&](Value input) {
+    return inTheWay.contains(op->getParentOp()) || llvm::any_of(op.getInputs(), [&](Value input) {
              return inTheWay.contains(input.getDefiningOp());
            });
   };
@@ -350,12 +384,14 @@ ModelReport makeReport(ModuleOp module, const ImportTrace &trace, AskRule askRul
       if (answer.reason.empty() && !canWait) {
         answer.reason = answer.shapeReason;
       }
+      if (isAfter(op) && !isStatic(op)) {
+        inTheWay.insert(op);
+      }
       if (!answer.reason.empty()) {
         // Without a rule, nothing that is still open changes the answer, but for nodes that the
         // importer resolves.
         bool isVersion = isKnown && StringRef(answer.reason).contains("operator set");
-        bool waits =
-            canWait && !isStatic(op) && !isVersion && (isKnown || !answer.rule.empty());
+        bool waits = canWait && !isStatic(op) && !isVersion && (isKnown || !answer.rule.empty());
         inTheWay.insert(op);
         row.status = waits ? OperatorStatus::Open : OperatorStatus::Unsupported;
         row.reason = answer.reason;

@@ -111,6 +111,24 @@ TEST_F(Report, Json) {
 )");
 }
 
+TEST_F(Report, AfterWhatIsInTheWay) {
+  make(R"(
+module {
+  func.func @main(%x: tensor<4xf32>) {
+    %0 = onnx.op "Add" version 14(%x) outputs ["a"] {onnx.error = "2 and 3"} : (tensor<4xf32>) -> !onnx.unknown
+    %1 = onnx.op "If" version 16(%0) outputs ["b"] : (!onnx.unknown) -> !onnx.unknown
+    %2 = onnx.op "Relu" version 14(%x) outputs ["c"] : (tensor<4xf32>) -> tensor<4xf32>
+    return
+  }
+})");
+  ASSERT_EQ(report.operators.size(), 3u);
+  EXPECT_EQ(report.operators[0].status, lpu::OperatorStatus::Wrong);
+  EXPECT_EQ(report.operators[0].reason, "2 and 3");
+  EXPECT_EQ(report.operators[1].status, lpu::OperatorStatus::Open);
+  EXPECT_EQ(report.operators[2].status, lpu::OperatorStatus::Rule);
+  EXPECT_EQ(report.getExitCode(), 1);
+}
+
 TEST_F(Report, Nothing) {
   make("module {}");
   std::string text;
@@ -125,10 +143,10 @@ TEST_F(Report, Narrowed) {
   make(R"(
 module {
   func.func @main(%x: tensor<4xi64> {onnx.name = "x"}) -> (tensor<4xf64> {onnx.name = "y"}) {
-    %small = onnx.constant "small" = dense<7> : tensor<4xi64>
-    %large = onnx.constant "large" = dense<4294967296> : tensor<4xi64>
-    %tenth = onnx.constant "tenth" = dense<0.1> : tensor<4xf64>
-    %half = onnx.constant "half" = dense<0.5> : tensor<4xf64>
+    %small = onnx.constant "small" dense<7> : tensor<4xi64>
+    %large = onnx.constant "large" dense<4294967296> : tensor<4xi64>
+    %tenth = onnx.constant "tenth" dense<0.1> : tensor<4xf64>
+    %half = onnx.constant "half" dense<0.5> : tensor<4xf64>
     %0 = onnx.op "Add" version 14(%x, %small) outputs ["a"] : (tensor<4xi64>, tensor<4xi64>) -> tensor<4xi64>
     %1 = onnx.op "Add" version 14(%0, %large) outputs ["b"] : (tensor<4xi64>, tensor<4xi64>) -> tensor<4xi64>
     return %tenth : tensor<4xf64>
