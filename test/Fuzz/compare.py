@@ -23,7 +23,8 @@ def run_case(case: Case) -> dict:
     try:
         outputs = backend.prepare(case.model, "TSP1").run(case.inputs)
     except backend.Unsupported as error:
-        return {"status": "refused", "reason": short(str(error))}
+        internal = any(text in str(error) for text in ("compiled program is wrong", "lower bound is wrong"))
+        return {"status": "crash" if internal else "refused", "reason": short(str(error))}
     except Exception as error:  # the compiler's crash, the executor's hazard
         return {"status": "crash", "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
     for port, got, right in zip(case.model.graph.output, outputs, expected, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 @dataclass(frozen=True)
 class Format:
     """Compared: |got - expected| <= atol + rtol |expected|. `noise` is the relative error of one operator that a graph
-    has to bear: a node is drawn again if noise in the operators before it moves its result by a quarter of what is
+    has to bear: a node is drawn again if noise in the operators before it moves its result by half of what is
     tolerated, or changes an integer or a bool. `limit` bounds magnitudes, far from what overflows.
     """
 

@@ -776,12 +776,12 @@ def _quantize(g, name):
 
 @_operator("DynamicQuantizeLinear", weight=0.5)
 def _dynamic_quantize(g, name):
-    g.add(name, [g.pick(["float32"])], 3)
+    g.add(name, [g.pick(["float32"], lambda shape: 0 not in shape, (g.rng.randint(1, 9),))], 3)
 
 
 @_operator("Dropout", weight=0.3)
 def _dropout(g, name):
-    g.add(name, [g.pick(g.types(name))], g.rng.randint(1, 2) if g.since(name) >= 10 else 1, exact=True)
+    g.add(name, [g.pick(g.types(name))], g.rng.randint(1, 2) if g.since(name) >= 12 else 1, exact=True)
 
 
 # Images -----------------------------------------------------------------------------------------------------------
