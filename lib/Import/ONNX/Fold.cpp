@@ -804,6 +804,15 @@ void Folder::finish(ArrayRef<Output> outputs) {
       forEachRead(nodes[i], [&](const std::string &name) { needed.insert(name); });
     }
   }
+  // An input with an initializer is a constant: it must not stay as an input when the constant goes.
+  llvm::StringSet<> initialized;
+  for (const TensorProto &tensor : graph.initializer()) {
+    initialized.insert(tensor.name());
+  }
+  auto *inputs = graph.mutable_input();
+  inputs->erase(llvm::remove_if(*inputs, [&](const auto &input) {
+    return initialized.contains(input.name());
+  }), inputs->end());
   auto *initializers = graph.mutable_initializer();
   int kept = 0;
   for (int i = 0; i < initializers->size(); ++i) {

@@ -220,7 +220,13 @@ class BackendRep(base.BackendRep):
         entry = next(iter(self._program.entries.values()))
         known = {*entry.inputs, *entry.integer_inputs}
         self.instructions = self._program.count_instructions(entry.name)
-        return self._program.session().run(entry.name, {n: _to_plain(a) for n, a in arrays.items() if n in known})
+        given = {name: _to_plain(array) for name, array in arrays.items() if name in known}
+        try:
+            return self._program.session().run(entry.name, given)
+        except ValueError as error:
+            if "does not fit" in str(error):  # a double beyond f32, an int64 beyond int32
+                raise Unsupported(str(error)) from None
+            raise
 
 
 class Backend(base.Backend):

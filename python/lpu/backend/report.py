@@ -3,29 +3,16 @@
 import textwrap
 from collections import Counter, defaultdict
 
+from lpu.backend.arithmetic import RULE
 from lpu.backend.suite import SUITES, Test, find_family
 
 STATUSES = ("passed", "failed", "unsupported")
-
-# Operators that move elements, or say something of shapes, and compute nothing. Control flow has the operators of its
-# bodies. A test is arithmetic if one of its operators is not here.
-_MOVES = frozenset({
-    "BitCast", "CenterCropPad", "Compress", "Concat", "ConcatFromSequence", "Constant", "ConstantOfShape",
-    "DepthToSpace", "Expand", "EyeLike", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "If", "Loop",
-    "MaxUnpool", "Optional", "OptionalGetElement", "OptionalHasElement", "Pad", "Reshape", "ReverseSequence", "Scan",
-    "Scatter", "ScatterElements", "ScatterND", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
-    "SequenceInsert", "SequenceLength", "SequenceMap", "Shape", "Size", "Slice", "SpaceToDepth", "Split",
-    "SplitToSequence", "Squeeze", "TensorScatter", "Tile", "Transpose", "Trilu", "Unsqueeze"})
 
 
 def count(results) -> dict[str, int]:
     """Of results, or statuses alone: total and each status."""
     found = Counter(result["status"] for result in results)
     return {"total": sum(found.values()), **{status: found[status] for status in STATUSES}}
-
-
-def is_arithmetic(operators) -> bool:
-    return not _MOVES.issuperset(operators)
 
 
 def _sum_up(tests: dict[str, dict], arithmetic: set[str]) -> dict:
@@ -40,11 +27,11 @@ def make_report(results: dict[Test, dict], device: str) -> dict:
     families = {test: find_family(test) for test in results}
     suites = {}
     for suite in SUITES:
-        tests = {test.name: {**result, "operator": families[test].name}
+        tests = {test.name: {**result, "operator": families[test].operator}
                  for test, result in sorted(results.items(), key=lambda item: item[0].name) if test.suite == suite}
         if tests:
             suites[suite] = _sum_up(tests, {test.name for test, family in families.items()
-                                            if is_arithmetic(family.operators)})
+                                            if family.is_arithmetic})
     first = next(iter(suites), None)
     return {"device": device, "suite": first, **(suites.pop(first) if first else _sum_up({}, set())),
             "suites": suites}
@@ -107,10 +94,7 @@ def write_page(report: dict, onnx_version: str) -> str:
                 [(name, *count(suite["tests"].values()).values()) for name, suite in suites.items()]
                 + ([("all", *count(every.values()).values())] if len(suites) > 1 else [])), "",
         "## Passes whose program computes nothing", "",
-        *_wrap("A program computes if it has an instruction of the VXM that is no copy (`copy`, `delay`, `bits`), or one that brings "
-               "activations to the MXM (`abc`). A test is arithmetic if an operator of its model, bodies included, is not one of those "
-               "that only move elements or say something of shapes: "
-               + ", ".join(sorted(_MOVES)) + "."), "",
+        *_wrap(RULE), "",
         *_wrap(f"Of {passes} passes of arithmetic operators {len(folded)} ({share:.1f} %) have a program that computes nothing, because "
                "all that is computed follows from shapes and constants, or nothing is left to compute"
                + (":" if folded else ".")), ""]

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from lpu.backend.suite import Test
 
 Key = TypeVar("Key", bound=Hashable)
+
+PYTHON = [sys.executable, "-m"]
 
 
 class _Worker:
@@ -25,10 +28,10 @@ class _Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="lpu-backend-", ignore_cleanup_errors=True)
         self._log = open(os.path.join(self._folder.name, "stderr"), "w+b")
         # One thread each: workers run side by side. A session of its own, so that its tools end with it.
-        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ, "TMPDIR": self._folder.name}
-        self._process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, stderr=self._log, env=environment,
-                                         start_new_session=True)
+        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ, "TMPDIR": self._folder.name,
+                       "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}  # the modules that run here
+        self._process = subprocess.Popen([*PYTHON, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=self._log, env=environment, start_new_session=True)
         self.alive = True
 
     def run(self, task: dict, timeout: float) -> dict:
@@ -68,7 +71,7 @@ class _Worker:
 
 def run_tests(tests: list[Test], device: str, jobs: int = 2, timeout: float = 60, options: dict | None = None,
               report: Callable[[Test, dict], None] = lambda test, result: None) -> dict[Test, dict]:
-    """Status and reason of each test; `report` is called as they come, by one thread at a time."""
+    """Status, reason and seconds of each test; `report` is called as they come, by one thread at a time."""
     tasks = {test: {"name": test.name, "suite": test.suite, "device": device, "options": options or {}}
              for test in tests}
     return run_tasks("lpu.backend.worker", tasks, jobs, timeout, report)
@@ -76,7 +79,9 @@ def run_tests(tests: list[Test], device: str, jobs: int = 2, timeout: float = 60
 
 def run_tasks(module: str, tasks: dict[Key, dict], jobs: int, timeout: float,
               report: Callable[[Key, dict], None] = lambda key, result: None) -> dict[Key, dict]:
-    """What processes of `module` answer to each task; a failure where one ends, or takes more than `timeout` seconds."""
+    """What processes of `module` answer to each task; a failure where one ends, or takes more than `timeout` seconds;
+    with the `seconds` that it took.
+    """
     results: dict[Key, dict] = {}
     todo = iter(tasks)
     lock = threading.Lock()
@@ -92,7 +97,9 @@ def run_tasks(module: str, tasks: dict[Key, dict], jobs: int, timeout: float,
                     return
                 if worker is None or not worker.alive:
                     worker = _Worker(module)
+                start = time.monotonic()
                 result = worker.run(tasks[key], timeout)
+                result["seconds"] = round(time.monotonic() - start, 2)
                 with lock:
                     results[key] = result
                     report(key, result)

@@ -57,8 +57,8 @@ _CARRIERS = frozenset({
     "Abs", "Add", "And", "ArgMax", "ArgMin", "Cast", "Ceil", "Compress", "Concat", "ConstantOfShape", "CumSum", "Div",
     "Equal", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater", "GreaterOrEqual",
     "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "NonZero", "Not", "Or", "Pad", "Pow", "Range",
-    "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
-    "Tile", "TopK", "Transpose", "Unsqueeze", "Where", "Xor", *_REDUCTIONS})
+    "Relu", "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Sub",
+    "Sum", "Tile", "TopK", "Transpose", "Unsqueeze", "Where", "Xor", *_REDUCTIONS})
 
 
 def _slots(node: onnx.NodeProto, opset: int) -> tuple[int, ...]:

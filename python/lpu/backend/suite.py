@@ -34,34 +34,25 @@ def find_tests(suites=SUITES, patterns=()) -> list[Test]:
                   key=lambda test: (SUITES.index(test.suite), test.name))
 
 
-def _operators(graph) -> list[str]:
-    """Of the graph's nodes and of those in their bodies."""
-    names = []
-    for node in graph.node:
-        names.append(node.op_type)
-        for attribute in node.attribute:
-            names += _operators(attribute.g) if attribute.HasField("g") else []
-    return names
-
-
 @dataclass(frozen=True)
 class Family:
-    """What a test is about: its model's one operator (of an expanded function the function's), or several."""
+    """What a test is about."""
 
-    name: str
-    operators: frozenset[str]  # with those of bodies
+    operator: str  # the model's one operator, of an expanded function the function's; or "several operators"
+    is_arithmetic: bool
 
 
 def find_family(test: Test) -> Family:
     import onnx
 
-    folder = test.folder
-    unexpanded = folder.with_name(re.sub(r"_expanded.*$", "", test.name))
-    file = (unexpanded if (unexpanded / "model.onnx").exists() else folder) / "model.onnx"
-    graph = onnx.load(file, load_external_data=False).graph
+    from lpu.backend.arithmetic import is_arithmetic
+
+    unexpanded = test.folder.with_name(re.sub(r"_expanded.*$", "", test.name))
+    folder = unexpanded if (unexpanded / "model.onnx").exists() else test.folder
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
     nodes = [node.op_type for node in graph.node]
     outer = [name for name in nodes if name != "Constant"] or nodes
-    return Family(outer[0] if len(outer) == 1 else "several operators", frozenset(_operators(graph)))
+    return Family(outer[0] if len(outer) == 1 else "several operators", is_arithmetic(graph))
 
 
 def tolerances(folder: Path) -> tuple[float, float]:

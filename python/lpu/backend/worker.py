@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from lpu.backend import suite
+from lpu.backend.arithmetic import count_arithmetic
 from lpu.backend.base import InternalError
 
 
@@ -28,16 +29,6 @@ def short(message: str) -> str:
 def _without_addresses(text: str) -> str:
     """Addresses differ from run to run, and so do names of temporary folders."""
     return re.sub(r"/\S*/(?=model\.\w+)", "", re.sub(r"\b0x[0-9a-fA-F]+", "0x...", text))
-
-
-# ALU operations that compute nothing: the same value again, later, or read as the other type.
-_COPIES = ("alu copy", "alu delay", "alu bits")
-
-
-def count_arithmetic(instructions: dict[str, int]) -> int:
-    """Instructions that compute: of the VXM all but copies, of the MXM those that bring activations."""
-    return sum(count for name, count in instructions.items()
-               if name == "abc" or (name.startswith("alu ") and name not in _COPIES))
 
 
 def run_test(test: suite.Test, device: str, options: dict) -> dict:
@@ -66,19 +57,24 @@ def run_test(test: suite.Test, device: str, options: dict) -> dict:
     return passed
 
 
+def judge(run: Callable[[], dict]) -> dict:
+    """What `run` gives; a failure for whatever it raises."""
+    try:
+        return run()
+    except InternalError as error:
+        return {"status": "failed", "reason": f"InternalError: {short(str(error))}"}
+    except Exception as error:  # of the test, whatever it is
+        text = " ".join(_without_addresses(str(error)).split())
+        return {"status": "failed", "reason": f"{type(error).__name__}: {text[:300]}"}
+
+
 def serve(handle: Callable[[dict], dict]) -> None:
     """Answers every task on standard input by what `handle` makes of it."""
     # What libraries print must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        try:
-            result = handle(json.loads(line))
-        except InternalError as error:
-            result = {"status": "failed", "reason": f"InternalError: {short(str(error))}"}
-        except Exception as error:  # of the test, whatever it is
-            text = " ".join(_without_addresses(str(error)).split())
-            result = {"status": "failed", "reason": f"{type(error).__name__}: {text[:300]}"}
+        result = judge(lambda: handle(json.loads(line)))
         answers.write(json.dumps(result) + "\n")
         answers.flush()
 
