@@ -119,3 +119,13 @@ def test_constants_are_evaluated(test, tmp_path):
     assert {node.op_type for node in folded.graph.node} <= {"Identity"} and len(folded.graph.input) == 0
     assert all(node.input[0] in {tensor.name for tensor in folded.graph.initializer} for node in folded.graph.node)
     check_outputs(test, folded, feeds)
+
+
+def test_inputs_with_initializers_are_constants(tmp_path):
+    """Also where folding leaves no use of them."""
+    path = DATA.parent / "simple/test_sequence_model1/model.onnx"
+    assert [info.name for info in onnx.load(path).graph.input] == ["X", "Y", "Z", "pos", "pos_at"]
+    command = [ROOT / "build/bin/lpu-translate", "--import-onnx", path, "-o", tmp_path / "m.mlir",
+               f"--emit-folded-onnx={tmp_path / 'folded.onnx'}"]
+    subprocess.run(command, check=True)
+    assert [info.name for info in onnx.load(tmp_path / "folded.onnx").graph.input] == ["X", "Y", "Z"]
