@@ -122,12 +122,14 @@ static bool haveKernelBodies(ModuleOp module) {
 }
 
 bool hasKernels(ModuleOp module, const PipelineOptions &options) {
-  bool hasCaches = module
-                       .walk([](mlir::lpu::CacheUpdateOp) {
-                         return WalkResult::interrupt();
-                       })
-                       .wasInterrupted();
-  if (hasCaches) {
+  auto has = [&](auto isWanted) {
+    return module.walk([&](Operation *op) {
+      return isWanted(op) ? WalkResult::interrupt() : WalkResult::advance();
+    }).wasInterrupted();
+  };
+  // A language model is not tried: that takes time, and nests could not hold it.
+  if (has([](Operation *op) { return isa<mlir::lpu::CacheUpdateOp>(op); }) &&
+      has([](Operation *op) { return isa<mlir::lpu::AttentionOp>(op); })) {
     return true;
   }
   // Tried, with ranges that do not matter for the answer.

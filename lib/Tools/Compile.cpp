@@ -375,6 +375,12 @@ std::optional<std::vector<lpu::EntrySpec>> parseEntries() {
   return entries;
 }
 
+/// Whether options ask for what kernels alone have: formats of the MXM's operands.
+bool wantsKernels() {
+  return activations.getNumOccurrences() || weights.getNumOccurrences() ||
+         kvFormat.getNumOccurrences() || quantizedFile.getNumOccurrences();
+}
+
 /// Options that name formats and the effort, checked; none after a message.
 std::optional<lpu::PipelineOptions> parseFormats() {
   lpu::PipelineOptions options;
@@ -543,7 +549,8 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
     if (failed(runPasses(*module, timing, lpu::getLevelName(level), addPasses))) {
       return 1;
     }
-    if (level == lpu::Level::Tensor && needsTarget && !lpu::hasKernels(*module, *options)) {
+    if (level == lpu::Level::Tensor && needsTarget && !wantsKernels() &&
+        !lpu::hasKernels(*module, *options)) {
       options->nests = true;
       module = std::move(imported);
       if (failed(runPasses(*module, timing, "nests", addPasses))) {

@@ -29,8 +29,8 @@ struct PipelineOptions {
 /// module carries `lpu.target` from the kernel level on.
 void addPassesTo(Level level, mlir::OpPassManager &manager,
                  const PipelineOptions &options = {});
-/// Whether a module at the tensor level, with a target, becomes kernels: caches always do,
-/// others where every operation has one. Else `nests` takes all.
+/// Whether a module at the tensor level, with a target, becomes kernels: attention on
+/// caches always does, others where every operation has one. Else `nests` takes all.
 bool hasKernels(mlir::ModuleOp module, const PipelineOptions &options);
 /// For a module at the tensor level whose ranges are known: its caches in int8.
 void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options);

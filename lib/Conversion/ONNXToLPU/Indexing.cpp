@@ -40,7 +40,9 @@ std::string whyNotGather(NodeOp op) {
 std::string whyNotNativeGather(NodeOp op) {
   std::string reason = whyNotGather(op);
   return !reason.empty()                                 ? reason
-         : !inputType(op, 0).getElementType().isF32() ? "elements are not float"
+         : !inputType(op, 0).getElementType().isF32() &&
+                 !inputType(op, 0).getElementType().isSignlessInteger(8)
+             ? "elements are neither float nor int8"
                                                          : "";
 }
 
