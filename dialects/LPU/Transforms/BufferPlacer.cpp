@@ -262,6 +262,18 @@ std::optional<BytePlacement> BufferPlacer::findByte(Side side, int64_t count,
   return found;
 }
 
+/// Whether `buffer` may lie in several banks, a part after the other: nests alone, and the
+/// host, know of parts; for kernels several places are copies.
+static bool mayHaveParts(Value buffer) {
+  Operation *maker = buffer.getDefiningOp();
+  auto load = dyn_cast<LoadInputOp>(maker);
+  return (load ? load.getChunkWords() > 0 : isa<NestOp, AssembleOp, ConstantRowsOp>(maker)) &&
+         llvm::all_of(buffer.getUsers(), [](Operation *user) {
+           auto store = dyn_cast<StoreOutputOp>(user);
+           return store ? store.getChunkWords() > 0 : isa<NestOp, AssembleOp>(user);
+         });
+}
+
 LogicalResult BufferPlacer::place(Operation *op, Value buffer, ArrayRef<Side> sides,
                                   llvm::function_ref<void(DenseI64ArrayAttr)> set) {
   auto type = cast<BufferType>(buffer.getType());
@@ -273,8 +285,8 @@ LogicalResult BufferPlacer::place(Operation *op, Value buffer, ArrayRef<Side> si
     Placement copy;
     SliceSet conflicts = getConflicts(buffer, isFree ? ArrayRef(kBothSides) : ArrayRef(side));
     conflicts.insert(own.begin(), own.end());
-    // What is larger than a bank lies in several, a part after the other.
-    int64_t bank = int64_t(target.wordsPerBank()), parts = llvm::divideCeil(count, bank);
+    int64_t bank = mayHaveParts(buffer) ? int64_t(target.wordsPerBank()) : count;
+    int64_t parts = llvm::divideCeil(count, bank);
     unsigned bytes = getNumBytes(type.getFormat());
     SmallVector<Placement> all;
     all.assign(size_t(parts), Placement(bytes));
