@@ -17,7 +17,8 @@ namespace mlir::lpu {
 ///   1: andi, ori, xori on it; extui to i32 is free
 /// - sitofp from i32; fptosi to i32 of a roundeven is f2i
 /// - a truncf to f16 of what is within +-65504, and the extf back, is f2h
-/// - constants, bitcasts between f32 and i32, yields: free
+/// - bitcasts between f32 and i32 are bits
+/// - constants, yields: free
 bool isMachineScalar(Operation *op);
 
 /// Rewrites every operation of `block`, a scalar body, that is none of these
