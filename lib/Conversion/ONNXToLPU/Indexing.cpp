@@ -267,12 +267,12 @@ std::string whyNotTensorScatter(NodeOp op) {
   return op.hasInput(2) ? whyNotIndices(op, 2) : "";
 }
 
-/// Caches of f32 are updated in place.
+/// Caches of f32 and int8 are updated in place.
 std::string whyNotNativeTensorScatter(NodeOp op) {
   std::string reason = whyNotTensorScatter(op);
-  return !reason.empty()                                 ? reason
-         : !inputType(op, 0).getElementType().isF32() ? "elements are not float"
-                                                         : "";
+  Type element = inputType(op, 0).getElementType();
+  bool fits = element.isF32() || element.isSignlessInteger(8);
+  return !reason.empty() || fits ? reason : "elements are neither float nor int8";
 }
 
 SmallVector<Value> convertNativeTensorScatter(NodeOp op, ValueRange inputs,
