@@ -7,6 +7,7 @@
 #include "Stream/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -141,6 +142,16 @@ bool hasKernels(ModuleOp module, const PipelineOptions &options) {
   PassManager manager(module.getContext());
   manager.addPass(createTensorToKernelPass(kernels));
   return succeeded(manager.run(*trial)) && haveKernelBodies(*trial);
+}
+
+bool needsRanges(ModuleOp module) {
+  return module
+      .walk([](Operation *op) {
+        return isa<linalg::MatmulOp, mlir::lpu::RmsNormOp, mlir::lpu::AttentionOp>(op)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -381,6 +381,15 @@ bool wantsKernels() {
          kvFormat.getNumOccurrences() || quantizedFile.getNumOccurrences();
 }
 
+/// Whether products need ranges that nobody gave and no run can find: without them it is f32.
+bool lacksRanges(ModuleOp module) {
+  bool isGiven = activationMax > 0 || calibration.getNumOccurrences() > 0;
+  bool isFound = llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
+    return lpu::host::getDataInputs(entry).empty();
+  });
+  return !isGiven && !isFound && lpu::needsRanges(module);
+}
+
 /// Options that name formats and the effort, checked; none after a message.
 std::optional<lpu::PipelineOptions> parseFormats() {
   lpu::PipelineOptions options;
@@ -550,7 +559,7 @@ int compile(MLIRContext &context, TimingScope &timing, lpu::Progress &progress) 
       return 1;
     }
     if (level == lpu::Level::Tensor && needsTarget && !wantsKernels() &&
-        !lpu::hasKernels(*module, *options)) {
+        (lacksRanges(*module) || !lpu::hasKernels(*module, *options))) {
       options->nests = true;
       module = std::move(imported);
       if (failed(runPasses(*module, timing, "nests", addPasses))) {

@@ -213,6 +213,11 @@ SliceSet BufferPlacer::getConflicts(Value buffer, ArrayRef<Side> sides) {
         addTiles(append.getTiles());
       }
     }
+    // Each piece is a chain of its own: those that are read never meet.
+    if (isa<AssembleOp>(op) && op->getResult(0) != buffer) {
+      addSlices(op->getResult(0));
+      continue;
+    }
     for (Value operand : op->getOperands()) {
       addSlices(operand);
       auto contract = operand.getDefiningOp<ContractOp>();
@@ -274,45 +279,61 @@ static bool mayHaveParts(Value buffer) {
          });
 }
 
+std::optional<SmallVector<Placement>>
+BufferPlacer::findPlaces(Side side, int64_t count, int64_t bank, unsigned bytes,
+                         SliceSet conflicts) {
+  Traffic before = traffic;
+  SmallVector<Placement> parts;
+  parts.assign(size_t(llvm::divideCeil(count, bank)), Placement(bytes));
+  SmallVector<std::pair<BytePlacement, int64_t>> taken;
+  for (unsigned b = 0; b < bytes; ++b) {
+    SliceSet plane;
+    for (auto [number, part] : llvm::enumerate(parts)) {
+      int64_t size = std::min(bank, count - int64_t(number) * bank);
+      std::optional<BytePlacement> byte = findByte(side, size, conflicts);
+      if (!byte) {
+        for (auto &[place, given] : taken) {
+          words.release(place.slice, place.bank, place.first, given);
+        }
+        traffic = before;
+        return std::nullopt;
+      }
+      taken.push_back({*byte, size});
+      plane.insert(byte->slice);
+      part[b] = *byte;
+    }
+    conflicts.insert(plane.begin(), plane.end());
+  }
+  return parts;
+}
+
 LogicalResult BufferPlacer::place(Operation *op, Value buffer, ArrayRef<Side> sides,
                                   llvm::function_ref<void(DenseI64ArrayAttr)> set) {
   auto type = cast<BufferType>(buffer.getType());
   int64_t count = type.getRows() * type.getVectors(target.lanes());
   SmallVector<Placement> copies;
   bool isFree = getNeededSides(buffer).empty();
+  int64_t bank = mayHaveParts(buffer) ? int64_t(target.wordsPerBank()) : count;
   SliceSet own;
   for (Side side : sides) {
-    Placement copy;
     SliceSet conflicts = getConflicts(buffer, isFree ? ArrayRef(kBothSides) : ArrayRef(side));
     conflicts.insert(own.begin(), own.end());
-    int64_t bank = mayHaveParts(buffer) ? int64_t(target.wordsPerBank()) : count;
-    int64_t parts = llvm::divideCeil(count, bank);
     unsigned bytes = getNumBytes(type.getFormat());
-    SmallVector<Placement> all;
-    all.assign(size_t(parts), Placement(bytes));
-    for (unsigned b = 0; b < bytes; ++b) {
-      SliceSet plane;
-      for (int64_t part = 0; part < parts; ++part) {
-        int64_t words = std::min(bank, count - part * bank);
-        std::optional<BytePlacement> byte = findByte(side, words, conflicts);
-        if (!byte && isFree && b == 0 && part == 0) {
-          side = getOther(side);
-          byte = findByte(side, words, conflicts);
-        }
-        if (!byte) {
-          return emitDoesNotFit(op, "a buffer of " + Twine(count) + " words a byte plane");
-        }
-        plane.insert(byte->slice);
-        slicesOf[buffer].push_back(byte->slice);
-        all[size_t(part)][b] = *byte;
+    auto parts = findPlaces(side, count, bank, bytes, conflicts);
+    if (!parts && isFree) {
+      parts = findPlaces(getOther(side), count, bank, bytes, conflicts);
+    }
+    if (!parts) {
+      return emitDoesNotFit(op, "a buffer of " + Twine(count) + " words a byte plane");
+    }
+    for (const Placement &part : *parts) {
+      for (const BytePlacement &byte : part) {
+        own.insert(byte.slice);
+        slicesOf[buffer].push_back(byte.slice);
+        bytesOf[buffer].push_back(byte);
       }
-      conflicts.insert(plane.begin(), plane.end());
-      own.insert(plane.begin(), plane.end());
     }
-    for (const Placement &part : all) {
-      llvm::append_range(bytesOf[buffer], part);
-    }
-    llvm::append_range(copies, all);
+    llvm::append_range(copies, *parts);
   }
   set(encodePlacement(op->getContext(), copies));
   return success();

@@ -86,6 +86,10 @@ public:
   /// just before; there the words that were given back longest ago.
   std::optional<BytePlacement> findByte(::lpu::Side side, int64_t count,
                                         const SliceSet &conflicts);
+  /// Words for `count` words of each of `bytes` planes on one side, in parts of a `bank`;
+  /// nothing where it has no room.
+  std::optional<SmallVector<Placement>> findPlaces(::lpu::Side side, int64_t count, int64_t bank,
+                                                   unsigned bytes, SliceSet conflicts);
   void release(Value buffer);
 
   /// Leaves out the memory map of errors: nobody reads those of a trial.

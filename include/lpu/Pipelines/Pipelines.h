@@ -32,6 +32,8 @@ void addPassesTo(Level level, mlir::OpPassManager &manager,
 /// Whether a module at the tensor level, with a target, becomes kernels: attention on
 /// caches always does, others where every operation has one. Else `nests` takes all.
 bool hasKernels(mlir::ModuleOp module, const PipelineOptions &options);
+/// Whether kernels of a module at the tensor level want ranges of activations.
+bool needsRanges(mlir::ModuleOp module);
 /// For a module at the tensor level whose ranges are known: its caches in int8.
 void addCachePasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 /// Scalar bodies of any level in operations of the VXM.
