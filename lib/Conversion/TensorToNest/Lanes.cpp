@@ -9,10 +9,25 @@ using namespace mlir;
 
 namespace lpu::nest_lowering {
 
+Value getFill(Operation *op) {
+  if (auto fill = dyn_cast_or_null<linalg::FillOp>(op)) {
+    return fill.getInputs()[0];
+  }
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
+  if (!generic || generic.getNumResults() != 1 || generic.getNumDpsInputs() != 1 ||
+      !generic.getInputs()[0].getDefiningOp<arith::ConstantOp>() ||
+      isa<ShapedType>(generic.getInputs()[0].getType())) {
+    return Value();
+  }
+  Block *body = generic.getBody();
+  bool isCopy = body->getTerminator()->getOperand(0) == body->getArgument(0);
+  return isCopy ? generic.getInputs()[0] : Value();
+}
+
 bool isFree(Value value) {
   Operation *op = value.getDefiningOp();
-  return isa_and_nonnull<arith::ConstantOp, mlir::lpu::WeightOp, linalg::FillOp, tensor::EmptyOp>(
-      op);
+  return isa_and_nonnull<arith::ConstantOp, mlir::lpu::WeightOp, tensor::EmptyOp>(op) ||
+         getFill(op);
 }
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
@@ -314,6 +329,8 @@ void LaneAssignment::choose() {
     SmallVector<unsigned> own;
     for (int64_t d = 0; d < type.getRank(); ++d) {
       if (std::optional<unsigned> id = getClass(value, d)) {
+        // Two dimensions of one tensor that are tied (x + transposed x): neither can be on lanes.
+        classes[*id].isBad |= llvm::is_contained(own, *id);
         own.push_back(*id);
         double share = 1.0 / double(std::min(type.getDimSize(d), lanes));
         classes[*id].gain += double(type.getNumElements()) * (1 - share);

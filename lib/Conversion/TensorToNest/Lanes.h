@@ -16,6 +16,9 @@
 
 namespace lpu::nest_lowering {
 
+/// The number of a linalg.fill, also of a generalized one; null where `op` is something else.
+mlir::Value getFill(mlir::Operation *op);
+
 /// Whether `value` is known at compile time, so that every user may lay it out anew:
 /// constants, fills and what is empty.
 bool isFree(mlir::Value value);

@@ -106,8 +106,8 @@ static uint32_t getScalarBits(Attribute value) {
 
 std::optional<std::vector<uint32_t>> NestConverter::getConstant(Value value) {
   Operation *op = value.getDefiningOp();
-  if (auto fill = dyn_cast_or_null<linalg::FillOp>(op)) {
-    return getConstant(fill.getInputs()[0]);
+  if (Value number = getFill(op)) {
+    return getConstant(number);
   }
   if (!isa<RankedTensorType>(value.getType())) {
     auto constant = dyn_cast_or_null<arith::ConstantOp>(op);
@@ -1181,7 +1181,7 @@ LogicalResult NestConverter::convertGather(Builder &b, mlir::lpu::GatherOp op) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult NestConverter::convert(Builder &b, Operation &op) {
-  if (isa<arith::ConstantOp, mlir::lpu::WeightOp, linalg::FillOp, tensor::EmptyOp>(op)) {
+  if (isa<arith::ConstantOp, mlir::lpu::WeightOp, tensor::EmptyOp>(op) || getFill(&op)) {
     return success(); // read where they are used
   }
   if (isa<func::ReturnOp>(op)) {
