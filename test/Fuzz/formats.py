@@ -10,22 +10,23 @@ import numpy as np
 class Format:
     """Compared: |got - expected| <= atol + rtol |expected|. `noise` is the relative error of one operator that a graph
     has to bear: a node is drawn again if noise in the operators before it moves its result by half of what is
-    tolerated, or changes an integer or a bool. `limit` bounds magnitudes, far from what overflows.
+    tolerated, or changes an integer or a bool; `least` is its absolute error, of functions that are near 0. `limit` bounds magnitudes, far from what overflows.
     """
 
     dtype: np.dtype
     rtol: float = 0
     atol: float = 0
     noise: float = 0
+    least: float = 0
     limit: float = 2**31 - 1
 
 
 FORMATS = {
-    "float32": Format(np.dtype(np.float32), 2e-4, 2e-5, 1e-6, 1e5),
-    "float16": Format(np.dtype(np.float16), 1e-2, 4e-3, 2**-11, 2e3),
-    "bfloat16": Format(np.dtype(ml_dtypes.bfloat16), 6e-2, 3e-2, 2**-8, 1e4),
+    "float32": Format(np.dtype(np.float32), 2e-4, 2e-5, 1e-6, 2e-7, 1e5),
+    "float16": Format(np.dtype(np.float16), 1e-2, 4e-3, 2**-11, 1e-6, 2e3),
+    "bfloat16": Format(np.dtype(ml_dtypes.bfloat16), 6e-2, 3e-2, 2**-8, 1e-6, 1e4),
     # Carried as float32.
-    "float64": Format(np.dtype(np.float64), 2e-4, 2e-5, 1e-6, 1e5),
+    "float64": Format(np.dtype(np.float64), 2e-4, 2e-5, 1e-6, 2e-7, 1e5),
     # Exact. 64-bit integers are carried in 32 bits.
     **{name: Format(np.dtype(name)) for name in ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16")},
     "uint32": Format(np.dtype(np.uint32), limit=2**32 - 1),

@@ -276,14 +276,15 @@ class Graph:
 
     def _disturb(self, samples: list[np.ndarray]) -> list[np.ndarray]:
         """Up in one sample of a pair, down in the other."""
-        noise = FORMATS[samples[0].dtype.name].noise
-        if not noise:
+        form = FORMATS[samples[0].dtype.name]
+        if not form.noise:
             return samples
         result = []
         for i, array in enumerate(samples):
             if i % 2 == 0:
-                signs = np.where(self.numbers.random(array.shape) < 0.5, -noise, noise)
-            result.append(np.asarray(wide(array) * (1 + (-signs if i % 2 else signs))).astype(array.dtype))
+                signs = np.where(self.numbers.random(array.shape) < 0.5, -1, 1)
+            error = (form.noise * np.abs(wide(array)) + form.least) * (-signs if i % 2 else signs)
+            result.append(np.asarray(wide(array) + error).astype(array.dtype))
         return result
 
     def attempt(self, draw) -> bool:

@@ -43,10 +43,13 @@ _UNARY = {
     "IsNaN": (None, None), "IsInf": (None, None), "Identity": (None, None)}
 
 
+_EXACT = ("Abs", "Neg", "Relu", "Identity", "Floor", "Ceil", "Round", "Sign")  # of exact inputs
+
+
 @_operator(*_UNARY)
 def _unary(g, name):
     low, high = _UNARY[name]
-    g.add(name, [g.pick(g.types(name), low=low, high=high)], exact=name in ("Abs", "Neg", "Relu", "Identity"))
+    g.add(name, [g.pick(g.types(name), low=low, high=high)], exact=name in _EXACT)
 
 
 _ACTIVATIONS = {

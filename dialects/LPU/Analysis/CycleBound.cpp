@@ -338,6 +338,9 @@ private:
   }
 
   Time getGeneric(linalg::GenericOp op) {
+    if (getElements(op.getResult(0).getType()) == 0) {
+      return {}; // nothing to wait for
+    }
     if (!isElementwise(op)) {
       return getLeast(op);
     }

@@ -142,7 +142,8 @@ std::string whyNotPad(NodeOp op) {
   if (reason.empty() && !llvm::is_contained({"constant", "reflect", "edge", "wrap"}, mode)) {
     return ("mode is " + mode).str();
   }
-  if (reason.empty() && mode != "constant" && llvm::is_contained(inputType(op, 0).getShape(), 0)) {
+  if (reason.empty() && mode != "constant" && llvm::is_contained(inputType(op, 0).getShape(), 0) &&
+      !llvm::is_contained(outputType(op, 0).getShape(), 0)) {
     return "nothing to take what is outside from";
   }
   if (!reason.empty() || op.getSinceVersion() < 11) {
@@ -162,6 +163,9 @@ int64_t findSource(int64_t index, int64_t extent, StringRef mode) {
 }
 
 SmallVector<Value> convertPad(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
+  if (llvm::is_contained(outputType(op, 0).getShape(), 0)) {
+    return {tensor::EmptyOp::create(b, outputType(op, 0).getShape(), elementOf(inputs[0]))};
+  }
   auto type = typeOf(inputs[0]);
   SmallVector<int64_t> shape(outputType(op, 0).getShape());
   size_t rank = size_t(type.getRank());
