@@ -270,8 +270,9 @@ private:
   }
 
   void setTimes(Operation *op) {
-    if (op->getNumResults() != 1 || !isComputed(op->getResult(0))) {
-      return;
+    if (op->getNumResults() != 1 || !isComputed(op->getResult(0)) ||
+        getElements(op->getResult(0).getType()) == 0) {
+      return; // of no elements: nothing to wait for
     }
     Time &result = times[op->getResult(0)];
     auto of = [&](Value value) { return times.lookup(value); };
@@ -338,9 +339,6 @@ private:
   }
 
   Time getGeneric(linalg::GenericOp op) {
-    if (getElements(op.getResult(0).getType()) == 0) {
-      return {}; // nothing to wait for
-    }
     if (!isElementwise(op)) {
       return getLeast(op);
     }
