@@ -61,8 +61,10 @@ SmallVector<Side> BufferPlacer::getSides(Value buffer) {
 
 llvm::SmallSetVector<Side, 2> BufferPlacer::getTableSides(GatherRowsOp op) {
   llvm::SmallSetVector<Side, 2> sides;
-  if (auto table = op.getTable().getDefiningOp<TableOp>()) {
-    for (int64_t slice : slicesOf[table.getResult()]) {
+  // A table that is an input is where inputs are.
+  auto known = slicesOf.find(op.getTable());
+  if (known != slicesOf.end() && !known->second.empty()) {
+    for (int64_t slice : known->second) {
       sides.insert(target.sliceSide(unsigned(slice)));
     }
   } else {
