@@ -57,6 +57,8 @@ void addPassesTo(Level level, OpPassManager &manager,
   case Level::Kernel:
     // Before anything is decided that a better lowering could decide otherwise.
     if (options.nests) {
+      // Before the bound: the VXM may compute them, too.
+      manager.addNestedPass<func::FuncOp>(createGeneralizeProductsPass());
       manager.addNestedPass<func::FuncOp>(
           mlir::lpu::createBoundCyclesPass({options.kernels.limbs, false}));
       addExpansionPasses(manager);

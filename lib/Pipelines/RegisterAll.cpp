@@ -35,6 +35,7 @@ void registerAllPasses() {
   mlir::registerPass([] { return createONNXToLPUPass(); });
   mlir::registerPass([] { return createTensorToKernelPass(); });
   mlir::registerPass([] { return createTensorToNestPass(); });
+  mlir::registerPass([] { return createGeneralizeProductsPass(); });
   mlir::registerPass([] { return createSplitNestsPass(); });
   mlir::registerPass([] { return createDecomposeCompositesPass(); });
 }

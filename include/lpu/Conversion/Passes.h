@@ -38,6 +38,8 @@ std::unique_ptr<mlir::Pass> createTensorToKernelPass(const KernelOptions &option
 /// The tensor level -> loop nests on words (lpu.nest, lpu.assemble), not yet placed: for any
 /// entry of the closed set of operations (docs/Architecture.md), without composites.
 std::unique_ptr<mlir::Pass> createTensorToNestPass();
+/// Before it: linalg's named products as loops, one function at a time.
+std::unique_ptr<mlir::Pass> createGeneralizeProductsPass();
 /// Cuts nests that need more ALUs or streams than a chain can have.
 std::unique_ptr<mlir::Pass> createSplitNestsPass();
 

@@ -340,13 +340,15 @@ LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
     if (failed(placed)) {
       return failure();
     }
-    // An output has words of its own, which something writes.
+    // An output has words of its own, which something writes and nothing else reads: they are
+    // nobody's before and after.
     Operation *maker = placed->buffer.getDefiningOp();
-    if (!isa<NestOp, mlir::lpu::AssembleOp, mlir::lpu::MapOp>(maker) || !stored.insert(placed->buffer).second) {
+    bool isOwn = isa<NestOp, mlir::lpu::AssembleOp, mlir::lpu::MapOp>(maker) &&
+                 placed->buffer.use_empty();
+    if (!isOwn) {
       RankedTensorType from = typeOf(source);
       Value copy = copyTo(b, *placed, from, placed->layout.laneDim);
       placed = Placed{copy, getCanonical(from, placed->layout.laneDim)};
-      stored.insert(copy);
     }
     auto store = mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer,
                                                   name ? name.getValue() : "", type.getShape(),

@@ -154,7 +154,6 @@ private:
   std::map<std::pair<const void *, int64_t>, Placed> constants;
   /// Elements of what moves constants, or has none.
   llvm::DenseMap<mlir::Value, std::vector<uint32_t>> moved;
-  llvm::DenseSet<mlir::Value> stored;
 };
 
 } // namespace lpu::nest_lowering
