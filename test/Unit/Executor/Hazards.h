@@ -108,6 +108,15 @@ inline std::vector<Hazard> hazards() {
                "  queue vxm.0\n    @4 alu op=exp2 a=immediate a_type=i32\n"),
        "hazard: chip 0, queue vxm.0, cycle 4, alu@4#0: expected an fp32 "
        "operand; violates (V1)"},
+      {"BitsOfAFloatAreAnInteger",
+       program("", "  queue vxm.0\n    @4 alu op=bits a=immediate\n"
+                   "  queue vxm.1\n    @8 alu op=exp2 a=mesh a_base=0\n"),
+       "hazard: chip 0, queue vxm.1, cycle 8, alu@8#0: expected an fp32 "
+       "operand; violates (V1)"},
+      {"BitsDriveTheOtherType",
+       program("", "  queue vxm.0\n    @4 alu op=bits a=immediate out=f32\n"),
+       "hazard: chip 0, queue vxm.0, cycle 4, alu@4#0: expected an fp32 result "
+       "to drive as f32; violates (V6)"},
       {"EmptyInstall", program("", "  queue mxm.1.weights\n    @4 iw\n"),
        "hazard: chip 0, queue mxm.1.weights, cycle 4, iw@4#0: install of a "
        "buffer into which nothing was loaded; violates (X4)"},

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lpu/Support/Numerics.h"
 #include "Executor/MxmKernels.h"
+#include "Executor/VxmKernels.h"
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
@@ -104,6 +105,31 @@ TEST(Numerics, FloorAddTakesTheExactSum) {
   EXPECT_EQ(floorAdd(-1.0f, -1e-30f), -2.0f);
   EXPECT_EQ(floorAdd(2.5f, 0.25f), 2.0f);
   EXPECT_EQ(toBits(floorAdd(INFINITY, -INFINITY)), kCanonicalNan);
+}
+
+// Not even a NaN becomes the one NaN, as it does in every operation on numbers.
+TEST(VxmKernels, BitsAreTheSameInBothTypes) {
+  const std::vector<uint32_t> bits = {0, 1, 0x80000000, 0x3f800000, 0x7f800000, 0x7f800001,
+                                      0x7fc12345, 0xffc00001, 0xffffffff};
+  for (bool isFloat : {false, true}) {
+    for (bool vectorInstructions : {false, true}) {
+      std::vector<uint32_t> got(bits.size());
+      executor::VxmOp op;
+      op.op = executor::AluOp::Bits;
+      op.numOperands = 1;
+      executor::VxmLanes lanes{};
+      lanes.in[0] = bits.data();
+      lanes.isFloat[0] = isFloat;
+      lanes.out = got.data();
+      lanes.outIsFloat = isFloat;
+      lanes.lanes = unsigned(bits.size());
+      lanes.vectorInstructions = vectorInstructions;
+      EXPECT_EQ(executor::computeLanes(op, lanes), "");
+      EXPECT_EQ(lanes.outIsFloat, !isFloat);
+      EXPECT_EQ(got, bits);
+      EXPECT_EQ(lanes.saturated, 0u);
+    }
+  }
 }
 
 TEST(MxmKernels, Int8SumsAreExact) {

@@ -70,6 +70,7 @@ std::vector<Timing> timings() {
        14, 19},
       // (V4) drives at 10 + 4, mem.e0 is the next column.
       {"Alu", alu("op=copy a=immediate a_type=i32 out=i8"), 15, 16},
+      {"Bits", alu("op=bits a=immediate out=i8"), 15, 16},
       {"Transcendental", alu("op=exp2 a=immediate out=f32"), 19, 20},
       {"Delay", alu("op=delay lo=64 a=immediate a_type=i32 out=i8"), 75, 76},
       // (P1) the permuted vector of mem.w1 (column 42) is at the SXM, column

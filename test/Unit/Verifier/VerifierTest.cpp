@@ -117,6 +117,26 @@ TEST(Verifier, RejectsTensorsInOtherWords) {
               testing::ElementsAre("entry main: 'z' is in words declared otherwise: word 5" + where));
 }
 
+TEST(Verifier, KnowsTheTypeOfBits) {
+  auto check = [](const std::string &first, const std::string &last) {
+    absl::StatusOr<Program> result = assemble(
+        program("", "  queue vxm.0\n    @0 alu op=bits a=immediate" + first +
+                        "\n  queue vxm.1\n    @4 alu op=and a=mesh a_base=0 b=immediate b_type=i32 "
+                        "b_value=1\n  queue vxm.2\n    @8 alu op=bits a=mesh a_base=1\n"
+                        "  queue vxm.3\n    @12 alu a=mesh a_base=2 " + last +
+                        "\n  intent auto\n"),
+        "test");
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    result->entries.front().header.set_cycles(21);
+    return getViolations(*result);
+  };
+  EXPECT_THAT(check("", "op=rsqrt"), testing::IsEmpty());
+  EXPECT_THAT(check(" a_type=i32", "op=rsqrt"),
+              Contains(HasSubstr("operand a: expected an int32 operand; violates (V1)")));
+  EXPECT_THAT(check("", "op=i2f"),
+              Contains(HasSubstr("operand a: expected an int32 operand; violates (V1)")));
+}
+
 TEST(Verifier, RejectsALateInstall) {
   Program program = makeProgram();
   for (QueueStream &queue : program.entries.front().queues) {
