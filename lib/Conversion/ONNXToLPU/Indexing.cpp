@@ -39,11 +39,8 @@ std::string whyNotGather(NodeOp op) {
 /// Tables of f32 stay what the model has: weights by reference.
 std::string whyNotNativeGather(NodeOp op) {
   std::string reason = whyNotGather(op);
-  return !reason.empty()                                 ? reason
-         : !inputType(op, 0).getElementType().isF32() &&
-                 !inputType(op, 0).getElementType().isSignlessInteger(8)
-             ? "elements are neither float nor int8"
-                                                         : "";
+  bool fits = !reason.empty() || inputType(op, 0).getElementType().isF32();
+  return fits ? reason : "elements are not float";
 }
 
 SmallVector<Value> convertGather(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
