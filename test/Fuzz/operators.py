@@ -812,6 +812,8 @@ def _resize(g, name):
         return g.add(name, [data, g.constant(sizes, "float32")], exact=mode == "nearest", **attributes)
     attributes["coordinate_transformation_mode"] = _attribute(g, "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
     if mode == "nearest":
+        if attributes["coordinate_transformation_mode"] == "align_corners":
+            raise Skip  # halves of a quotient, which onnxruntime rounds in float32
         attributes["nearest_mode"] = _attribute(g, "round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
     if mode == "cubic":
         attributes["cubic_coeff_a"] = _attribute(g, -0.5, -0.75)
