@@ -17,12 +17,11 @@ absl::Status checkLayout(const TensorBinding &binding, unsigned lanes, bool isIn
   const Layout &layout = binding.layout();
   int rank = binding.shape_size(), lane = layout.lane_dim();
   if (layout.word_strides_size() != rank) {
-    return fail(absl::StrCat("expected ", rank, " word strides, got ",
-                             layout.word_strides_size()));
+    return fail(absl::StrCat("expected ", rank, " word strides, got ", layout.word_strides_size()));
   }
   if (lane < -1 || lane >= rank) {
-    return fail(absl::StrCat("expected a dimension along lanes of -1 to ", rank - 1, ", got ",
-                             lane));
+    return fail(
+        absl::StrCat("expected a dimension along lanes of -1 to ", rank - 1, ", got ", lane));
   }
   if (layout.words() > uint64_t(kMost)) {
     return fail(absl::StrCat("expected at most ", kMost, " words, got ", layout.words()));
@@ -84,17 +83,16 @@ absl::Status checkBinding(const TensorBinding &binding, unsigned lanes, bool isI
   uint64_t planes = chunk ? (words + chunk - 1) / chunk : words != 0;
   planes *= elementBytes(binding.stored_as());
   if (uint64_t(binding.byte_planes_size()) != planes && words != 0) {
-    return fail(absl::StrCat("expected ", planes, " byte planes, got ",
-                             binding.byte_planes_size()));
+    return fail(
+        absl::StrCat("expected ", planes, " byte planes, got ", binding.byte_planes_size()));
   }
   return absl::OkStatus();
 }
 
 uint64_t countWords(const TensorBinding &binding) {
   return binding.has_layout() ? binding.layout().words()
-         : binding.rows()     ? uint64_t(binding.rows() - 1) * binding.row_stride() +
-                                    binding.vectors()
-                              : 0;
+         : binding.rows() ? uint64_t(binding.rows() - 1) * binding.row_stride() + binding.vectors()
+                          : 0;
 }
 
 BytePlane locateWord(const TensorBinding &binding, unsigned byte, uint64_t word) {

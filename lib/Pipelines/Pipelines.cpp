@@ -16,20 +16,17 @@ using namespace mlir;
 
 namespace lpu {
 
-static constexpr llvm::StringLiteral kNames[] = {"onnx", "tensor", "kernel",
-                                                 "stream", "isa"};
+static constexpr llvm::StringLiteral kNames[] = {"onnx", "tensor", "kernel", "stream", "isa"};
 
 std::optional<Level> parseLevel(StringRef name) {
   const auto *found = llvm::find(kNames, name);
-  return found == std::end(kNames)
-             ? std::nullopt
-             : std::optional(Level(found - std::begin(kNames)));
+  return found == std::end(kNames) ? std::nullopt
+                                   : std::optional(Level(found - std::begin(kNames)));
 }
 
 StringRef getLevelName(Level level) { return kNames[unsigned(level)]; }
 
-static void addStreamPasses(OpPassManager &manager,
-                            const PipelineOptions &options,
+static void addStreamPasses(OpPassManager &manager, const PipelineOptions &options,
                             scheduling::OnProgress onSchedule = {}) {
   manager.addPass(createLPUToStreamPass());
   // Before the schedule, which the verifier holds against it.
@@ -38,8 +35,7 @@ static void addStreamPasses(OpPassManager &manager,
       stream::createSchedulePass(options.effort, std::move(onSchedule)));
 }
 
-void addPassesTo(Level level, OpPassManager &manager,
-                 const PipelineOptions &options) {
+void addPassesTo(Level level, OpPassManager &manager, const PipelineOptions &options) {
   switch (level) {
   case Level::ONNX:
     break;
@@ -50,8 +46,7 @@ void addPassesTo(Level level, OpPassManager &manager,
     if (options.nests) {
       manager.addNestedPass<func::FuncOp>(createDecomposeCompositesPass(/*keepsGathers=*/true));
     } else if (options.int8Weights) {
-      manager.addNestedPass<func::FuncOp>(
-          mlir::lpu::createQuantizeWeightsPass());
+      manager.addNestedPass<func::FuncOp>(mlir::lpu::createQuantizeWeightsPass());
     }
     break;
   case Level::Kernel:
@@ -98,23 +93,20 @@ static bool haveKernelBodies(ModuleOp module) {
     }));
   };
   SmallVector<std::pair<mlir::lpu::MapOp, size_t>> maps;
-  module.walk(
-      [&](mlir::lpu::MapOp map) { maps.emplace_back(map, getSize(map)); });
+  module.walk([&](mlir::lpu::MapOp map) { maps.emplace_back(map, getSize(map)); });
   PassManager manager(module.getContext());
   addExpansionPasses(manager);
   if (failed(manager.run(module))) {
     return false;
   }
   auto isKernelScalar = [](Operation &op) {
-    bool hasIntegers = llvm::any_of(
-        op.getOperandTypes(), [](Type type) { return type.isInteger(32); });
+    bool hasIntegers =
+        llvm::any_of(op.getOperandTypes(), [](Type type) { return type.isInteger(32); });
     bool isScalar = mlir::lpu::isMachineScalar(&op) || isa<arith::DivFOp, math::SqrtOp>(op);
     return isScalar && !hasIntegers &&
-           !isa<math::FloorOp, math::RoundEvenOp, arith::BitcastOp,
-                arith::ExtUIOp, arith::TruncFOp, arith::AndIOp, arith::OrIOp,
-                arith::XOrIOp>(op) &&
-           llvm::none_of(op.getResultTypes(),
-                         [](Type type) { return type.isInteger(32); });
+           !isa<math::FloorOp, math::RoundEvenOp, arith::BitcastOp, arith::ExtUIOp, arith::TruncFOp,
+                arith::AndIOp, arith::OrIOp, arith::XOrIOp>(op) &&
+           llvm::none_of(op.getResultTypes(), [](Type type) { return type.isInteger(32); });
   };
   return llvm::all_of(maps, [&](auto &entry) {
     auto [map, before] = entry;
@@ -126,9 +118,11 @@ static bool haveKernelBodies(ModuleOp module) {
 
 bool hasKernels(ModuleOp module, const PipelineOptions &options) {
   auto has = [&](auto isWanted) {
-    return module.walk([&](Operation *op) {
-      return isWanted(op) ? WalkResult::interrupt() : WalkResult::advance();
-    }).wasInterrupted();
+    return module
+        .walk([&](Operation *op) {
+          return isWanted(op) ? WalkResult::interrupt() : WalkResult::advance();
+        })
+        .wasInterrupted();
   };
   // A language model is not tried: that takes time, and nests could not hold it.
   if (has([](Operation *op) { return isa<mlir::lpu::CacheUpdateOp>(op); }) &&
@@ -139,8 +133,7 @@ bool hasKernels(ModuleOp module, const PipelineOptions &options) {
   OwningOpRef<ModuleOp> trial = module.clone();
   KernelOptions kernels = options.kernels;
   kernels.activationMax = kernels.activationMax > 0 ? kernels.activationMax : 1;
-  ScopedDiagnosticHandler silent(module.getContext(),
-                                 [](Diagnostic &) { return success(); });
+  ScopedDiagnosticHandler silent(module.getContext(), [](Diagnostic &) { return success(); });
   PassManager manager(module.getContext());
   manager.addPass(createTensorToKernelPass(kernels));
   return succeeded(manager.run(*trial)) && haveKernelBodies(*trial);

@@ -13,9 +13,9 @@ namespace {
 
 /// Which codes of a small float are no numbers.
 enum class Special {
-  Ieee,     ///< the largest exponent: infinities and NaNs
-  LastNan,  ///< all ones
-  NanOnly,  ///< the code of -0
+  Ieee,    ///< the largest exponent: infinities and NaNs
+  LastNan, ///< all ones
+  NanOnly, ///< the code of -0
   None,
   PowerOfTwo ///< no sign, no zero; all ones is NaN
 };
@@ -72,9 +72,10 @@ double decode(const FloatFormat &format, uint32_t code) {
   uint32_t magnitude = code & ~format.sign();
   bool isNegative = code != magnitude;
   double value;
-  if (magnitude >= format.limit() || (format.special == Special::NanOnly && code == format.sign())) {
+  if (magnitude >= format.limit() ||
+      (format.special == Special::NanOnly && code == format.sign())) {
     value = magnitude == format.limit() && format.special == Special::Ieee ? __builtin_inf()
-                                                                          : __builtin_nan("");
+                                                                           : __builtin_nan("");
   } else if (format.special == Special::PowerOfTwo) {
     value = powerOfTwo(int(magnitude) - format.bias);
   } else {
@@ -109,9 +110,9 @@ bool encode(const FloatFormat &format, double value, uint32_t &code) {
   auto whole = uint64_t(scaled);
   double rest = scaled - double(whole);
   uint32_t first = 1u << format.mantissa; // fraction of a number that is not subnormal
-  uint64_t found = whole < first ? whole
-                                 : (uint64_t(exponent - least + !isPower) << format.mantissa) +
-                                       (whole - first);
+  uint64_t found =
+      whole < first ? whole
+                    : (uint64_t(exponent - least + !isPower) << format.mantissa) + (whole - first);
   // The next code is the next number, also where the exponent grows.
   found += rest > 0.5 || (rest == 0.5 && (found & 1));
   code = uint32_t(found);
@@ -349,8 +350,7 @@ absl::Status lpu::convertElements(ElementType from, const uint8_t *source, Eleme
     uint64_t bits = loadBits(source + k * fromBytes, fromBytes), converted = 0;
     if (!convertElement(from, to, bits, converted)) {
       return absl::OutOfRangeError(absl::StrCat("element ", k, ", ", elementText(from, bits),
-                                                ", does not fit ",
-                                                toAbsl(elementTypeName(to))));
+                                                ", does not fit ", toAbsl(elementTypeName(to))));
     }
     std::memcpy(result + k * toBytes, &converted, toBytes);
   }

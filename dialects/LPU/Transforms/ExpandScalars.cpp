@@ -27,41 +27,33 @@ constexpr float kLargestF16 = 65504;
 bool isWord(Type type) { return type.isF32() || type.isInteger(32); }
 bool isMachineType(Type type) { return isWord(type) || type.isInteger(1); }
 /// Floats that are f32 rounded.
-bool isSmallFloat(Type type) {
-  return isa<FloatType>(type) && type.getIntOrFloatBitWidth() <= 16;
-}
+bool isSmallFloat(Type type) { return isa<FloatType>(type) && type.getIntOrFloatBitWidth() <= 16; }
 
 bool isConstant(Value value, float expected) {
   APFloat number(0.0f);
   return matchPattern(value, m_ConstantFloat(&number)) &&
-         &number.getSemantics() == &APFloat::IEEEsingle() &&
-         number.convertToFloat() == expected;
+         &number.getSemantics() == &APFloat::IEEEsingle() && number.convertToFloat() == expected;
 }
 /// min(max(x, -65504), 65504).
 bool isWithinHalf(Value value) {
   auto low = value.getDefiningOp<arith::MinimumFOp>();
-  auto high = low ? low.getLhs().getDefiningOp<arith::MaximumFOp>()
-                  : arith::MaximumFOp();
-  return high && isConstant(low.getRhs(), kLargestF16) &&
-         isConstant(high.getRhs(), -kLargestF16);
+  auto high = low ? low.getLhs().getDefiningOp<arith::MaximumFOp>() : arith::MaximumFOp();
+  return high && isConstant(low.getRhs(), kLargestF16) && isConstant(high.getRhs(), -kLargestF16);
 }
 /// The truncf of f2h: within its range, and extended again at once.
 bool isHalfRounding(arith::TruncFOp op) {
   return op.getType().isF16() && isWithinHalf(op.getIn()) &&
-         llvm::all_of(op->getUsers(),
-                      [](Operation *user) { return isa<arith::ExtFOp>(user); });
+         llvm::all_of(op->getUsers(), [](Operation *user) { return isa<arith::ExtFOp>(user); });
 }
 
 bool isMachineCompare(FloatPredicate predicate) {
-  return llvm::is_contained({FloatPredicate::OEQ, FloatPredicate::OLT,
-                             FloatPredicate::OLE, FloatPredicate::OGT,
-                             FloatPredicate::OGE},
+  return llvm::is_contained({FloatPredicate::OEQ, FloatPredicate::OLT, FloatPredicate::OLE,
+                             FloatPredicate::OGT, FloatPredicate::OGE},
                             predicate);
 }
 bool isMachineCompare(Predicate predicate) {
-  return llvm::is_contained({Predicate::eq, Predicate::slt, Predicate::sle,
-                             Predicate::sgt, Predicate::sge},
-                            predicate);
+  return llvm::is_contained(
+      {Predicate::eq, Predicate::slt, Predicate::sle, Predicate::sgt, Predicate::sge}, predicate);
 }
 
 bool isToInteger(Operation *op) {
@@ -78,25 +70,21 @@ public:
   /// What `op` computes, in machine scalars; null where that is not known.
   Value expand(Operation *op) {
     return llvm::TypeSwitch<Operation *, Value>(op)
-        .Case<arith::DivFOp, arith::RemFOp, arith::CmpFOp, arith::MinNumFOp,
-              arith::MaxNumFOp, arith::TruncFOp, arith::ExtFOp, arith::FPToSIOp,
-              arith::FPToUIOp, arith::UIToFPOp, arith::SIToFPOp>(
-            [&](auto each) { return expandFloat(each); })
-        .Case<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
-              arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
-              arith::CmpIOp, arith::MaxUIOp, arith::MinUIOp, arith::ShRUIOp,
-              arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::BitcastOp,
-              arith::AddIOp, arith::MulIOp, math::AbsIOp>([&](auto each) {
-          return isInteger(each) ? expandInteger(each) : Value();
-        })
+        .Case<arith::DivFOp, arith::RemFOp, arith::CmpFOp, arith::MinNumFOp, arith::MaxNumFOp,
+              arith::TruncFOp, arith::ExtFOp, arith::FPToSIOp, arith::FPToUIOp, arith::UIToFPOp,
+              arith::SIToFPOp>([&](auto each) { return expandFloat(each); })
+        .Case<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp,
+              arith::CeilDivSIOp, arith::CeilDivUIOp, arith::CmpIOp, arith::MaxUIOp, arith::MinUIOp,
+              arith::ShRUIOp, arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::BitcastOp,
+              arith::AddIOp, arith::MulIOp, math::AbsIOp>(
+            [&](auto each) { return isInteger(each) ? expandInteger(each) : Value(); })
         .Default([&](Operation *other) { return expandMath(other); });
   }
 
 private:
   /// Operands of sub-word types are handled with what made them.
   static bool isInteger(Operation *op) {
-    return isa<arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp,
-               arith::BitcastOp>(op) ||
+    return isa<arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::BitcastOp>(op) ||
            llvm::all_of(op->getOperandTypes(), isMachineType);
   }
 
@@ -108,8 +96,7 @@ private:
     return op.getType().isF32() ? e.divide(op.getLhs(), op.getRhs()) : Value();
   }
   Value expandFloat(arith::RemFOp op) {
-    return op.getType().isF32() ? e.remainder(op.getLhs(), op.getRhs())
-                                : Value();
+    return op.getType().isF32() ? e.remainder(op.getLhs(), op.getRhs()) : Value();
   }
   Value expandFloat(arith::MinNumFOp op) {
     return unlessNaN(op, [&](Value x, Value y) { return e.min(x, y); });
@@ -169,9 +156,7 @@ private:
       return {};
     }
     if (auto truncated = op.getIn().getDefiningOp<arith::TruncFOp>()) {
-      return truncated.getIn().getType().isF32()
-                 ? e.roundTo(truncated.getIn(), type)
-                 : Value();
+      return truncated.getIn().getType().isF32() ? e.roundTo(truncated.getIn(), type) : Value();
     }
     Value word;
     if (auto cast = op.getIn().getDefiningOp<arith::BitcastOp>()) {
@@ -182,14 +167,12 @@ private:
   Value expandFloat(arith::TruncFOp) { return {}; }
 
   Value expandFloat(arith::FPToSIOp op) {
-    return op.getIn().getType().isF32() && op.getType().isInteger(32)
-               ? e.toSigned(op.getIn())
-               : Value();
+    return op.getIn().getType().isF32() && op.getType().isInteger(32) ? e.toSigned(op.getIn())
+                                                                      : Value();
   }
   Value expandFloat(arith::FPToUIOp op) {
-    return op.getIn().getType().isF32() && op.getType().isInteger(32)
-               ? e.toUnsigned(op.getIn())
-               : Value();
+    return op.getIn().getType().isF32() && op.getType().isInteger(32) ? e.toUnsigned(op.getIn())
+                                                                      : Value();
   }
   Value expandFloat(arith::UIToFPOp op) {
     if (!op.getType().isF32()) {
@@ -198,8 +181,7 @@ private:
     if (op.getIn().getType().isInteger(1)) {
       return e.select(op.getIn(), e.real(1), e.real(0));
     }
-    return op.getIn().getType().isInteger(32) ? e.unsignedToFloat(op.getIn())
-                                              : Value();
+    return op.getIn().getType().isInteger(32) ? e.unsignedToFloat(op.getIn()) : Value();
   }
   Value expandFloat(arith::SIToFPOp op) {
     return op.getType().isF32() && op.getIn().getType().isInteger(1)
@@ -233,8 +215,8 @@ private:
     }
     auto [quotient, rest] = e.divideSigned(op.getLhs(), op.getRhs());
     Value zero = e.integer(0);
-    Value isLow = e.band(e.lessi(e.bxor(rest, op.getRhs()), zero),
-                         e.logicalNot(e.equali(rest, zero)));
+    Value isLow =
+        e.band(e.lessi(e.bxor(rest, op.getRhs()), zero), e.logicalNot(e.equali(rest, zero)));
     return e.select(isLow, e.subi(quotient, e.integer(1)), quotient);
   }
   Value expandInteger(arith::CeilDivSIOp op) {
@@ -243,9 +225,8 @@ private:
     }
     auto [quotient, rest] = e.divideSigned(op.getLhs(), op.getRhs());
     Value zero = e.integer(0);
-    Value isHigh =
-        e.band(e.logicalNot(e.lessi(e.bxor(rest, op.getRhs()), zero)),
-               e.logicalNot(e.equali(rest, zero)));
+    Value isHigh = e.band(e.logicalNot(e.lessi(e.bxor(rest, op.getRhs()), zero)),
+                          e.logicalNot(e.equali(rest, zero)));
     return e.select(isHigh, e.addi(quotient, e.integer(1)), quotient);
   }
   Value expandInteger(arith::CeilDivUIOp op) {
@@ -253,8 +234,7 @@ private:
       return {};
     }
     auto [quotient, rest] = e.divideUnsigned(op.getLhs(), op.getRhs());
-    return e.select(e.equali(rest, e.integer(0)), quotient,
-                    e.addi(quotient, e.integer(1)));
+    return e.select(e.equali(rest, e.integer(0)), quotient, e.addi(quotient, e.integer(1)));
   }
 
   Value expandInteger(arith::CmpIOp op) {
@@ -303,14 +283,14 @@ private:
   }
 
   Value expandInteger(arith::MaxUIOp op) {
-    return isI1(op) ? e.bor(op.getLhs(), op.getRhs())
-                    : e.unsignedBits(e.maxi(e.unsignedBits(op.getLhs()),
-                                            e.unsignedBits(op.getRhs())));
+    return isI1(op)
+               ? e.bor(op.getLhs(), op.getRhs())
+               : e.unsignedBits(e.maxi(e.unsignedBits(op.getLhs()), e.unsignedBits(op.getRhs())));
   }
   Value expandInteger(arith::MinUIOp op) {
-    return isI1(op) ? e.band(op.getLhs(), op.getRhs())
-                    : e.unsignedBits(e.mini(e.unsignedBits(op.getLhs()),
-                                            e.unsignedBits(op.getRhs())));
+    return isI1(op)
+               ? e.band(op.getLhs(), op.getRhs())
+               : e.unsignedBits(e.mini(e.unsignedBits(op.getLhs()), e.unsignedBits(op.getRhs())));
   }
   Value expandInteger(arith::AddIOp op) {
     return isI1(op) ? e.bxor(op.getLhs(), op.getRhs()) : Value();
@@ -322,9 +302,7 @@ private:
     return isI1(op) ? Value() : e.shrUnsigned(op.getLhs(), op.getRhs());
   }
   Value expandInteger(math::AbsIOp op) {
-    return isI1(op)
-               ? Value()
-               : e.maxi(op.getOperand(), e.subi(e.integer(0), op.getOperand()));
+    return isI1(op) ? Value() : e.maxi(op.getOperand(), e.subi(e.integer(0), op.getOperand()));
   }
 
   /// A sub-word integer extended to i32; null where it does not come from one
@@ -342,8 +320,7 @@ private:
     } else if (auto cast = dyn_cast_or_null<arith::BitcastOp>(from)) {
       auto truncated = cast.getIn().getDefiningOp<arith::TruncFOp>();
       if (truncated && truncated.getIn().getType().isF32()) {
-        word =
-            e.encode(truncated.getIn(), ::cast<FloatType>(truncated.getType()));
+        word = e.encode(truncated.getIn(), ::cast<FloatType>(truncated.getType()));
       }
     }
     if (!word) {
@@ -360,12 +337,10 @@ private:
     if (!op.getType().isInteger(32)) {
       return {};
     }
-    return isI1(op) ? e.select(op.getIn(), e.integer(-1), e.integer(0))
-                    : getWord(op.getIn(), true);
+    return isI1(op) ? e.select(op.getIn(), e.integer(-1), e.integer(0)) : getWord(op.getIn(), true);
   }
   Value expandInteger(arith::ExtUIOp op) {
-    return op.getType().isInteger(32) && !isI1(op) ? getWord(op.getIn(), false)
-                                                   : Value();
+    return op.getType().isInteger(32) && !isI1(op) ? getWord(op.getIn(), false) : Value();
   }
   Value expandInteger(arith::TruncIOp op) {
     return op.getType().isInteger(1) && op.getIn().getType().isInteger(32)
@@ -382,8 +357,7 @@ private:
     if (op->getNumOperands() == 0 || op->getNumResults() != 1) {
       return {};
     }
-    Value x = op->getOperand(0),
-          y = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
+    Value x = op->getOperand(0), y = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
     Type result = op->getResult(0).getType();
     if (isa<math::IPowIOp>(op)) {
       return result.isInteger(32) ? e.powInteger(x, y) : Value();
@@ -401,20 +375,15 @@ private:
         .Case([&](math::ExpOp) { return e.exp(x); })
         .Case([&](math::ExpM1Op) { return e.expm1(x); })
         .Case([&](math::LogOp) { return e.log(x); })
-        .Case([&](math::Log10Op) {
-          return e.mul(e.log2(x), 0.30102999566398120);
-        })
+        .Case([&](math::Log10Op) { return e.mul(e.log2(x), 0.30102999566398120); })
         .Case([&](math::Log1pOp) { return e.log1p(x); })
         .Case([&](math::PowFOp) { return e.pow(x, y); })
         .Case([&](math::FPowIOp) {
           return y.getType().isInteger(32) ? e.pow(x, e.toFloat(y)) : Value();
         })
-        .Case(
-            [&](math::SinOp) { return e.trigonometric(Trigonometric::Sin, x); })
-        .Case(
-            [&](math::CosOp) { return e.trigonometric(Trigonometric::Cos, x); })
-        .Case(
-            [&](math::TanOp) { return e.trigonometric(Trigonometric::Tan, x); })
+        .Case([&](math::SinOp) { return e.trigonometric(Trigonometric::Sin, x); })
+        .Case([&](math::CosOp) { return e.trigonometric(Trigonometric::Cos, x); })
+        .Case([&](math::TanOp) { return e.trigonometric(Trigonometric::Tan, x); })
         .Case([&](math::AsinOp) { return e.asin(x); })
         .Case([&](math::AcosOp) { return e.acos(x); })
         .Case([&](math::AtanOp) { return e.atan(x); })
@@ -473,11 +442,9 @@ namespace mlir::lpu {
 bool isMachineScalar(Operation *op) {
   auto isOf = [&](Type type) {
     auto is = [&](Type each) { return each == type; };
-    return llvm::all_of(op->getOperandTypes(), is) &&
-           llvm::all_of(op->getResultTypes(), is);
+    return llvm::all_of(op->getOperandTypes(), is) && llvm::all_of(op->getResultTypes(), is);
   };
-  Type f32 = Float32Type::get(op->getContext()),
-       i32 = IntegerType::get(op->getContext(), 32);
+  Type f32 = Float32Type::get(op->getContext()), i32 = IntegerType::get(op->getContext(), 32);
   Type i1 = IntegerType::get(op->getContext(), 1);
   if (op->hasTrait<OpTrait::IsTerminator>()) {
     return llvm::all_of(op->getOperandTypes(), isMachineType);
@@ -485,14 +452,13 @@ bool isMachineScalar(Operation *op) {
   if (isa<arith::ConstantOp, arith::SelectOp>(op)) {
     return isMachineType(op->getResult(0).getType());
   }
-  if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::NegFOp,
-          arith::MaximumFOp, arith::MinimumFOp, math::FmaOp, math::AbsFOp,
-          math::FloorOp, math::Exp2Op, math::Log2Op, math::TanhOp,
-          math::RsqrtOp, RoundOp>(op)) {
+  if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::NegFOp, arith::MaximumFOp,
+          arith::MinimumFOp, math::FmaOp, math::AbsFOp, math::FloorOp, math::Exp2Op, math::Log2Op,
+          math::TanhOp, math::RsqrtOp, RoundOp>(op)) {
     return isOf(f32);
   }
-  if (isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::ShLIOp,
-          arith::ShRSIOp, arith::MaxSIOp, arith::MinSIOp>(op)) {
+  if (isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::ShLIOp, arith::ShRSIOp,
+          arith::MaxSIOp, arith::MinSIOp>(op)) {
     return isOf(i32);
   }
   if (isa<arith::AndIOp, arith::OrIOp, arith::XOrIOp>(op)) {
@@ -502,35 +468,29 @@ bool isMachineScalar(Operation *op) {
     return isOf(f32) && isConstant(op->getOperand(0), 1);
   }
   if (auto compare = dyn_cast<arith::CmpFOp>(op)) {
-    return compare.getLhs().getType().isF32() &&
-           isMachineCompare(compare.getPredicate());
+    return compare.getLhs().getType().isF32() && isMachineCompare(compare.getPredicate());
   }
   if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
-    return compare.getLhs().getType().isInteger(32) &&
-           isMachineCompare(compare.getPredicate());
+    return compare.getLhs().getType().isInteger(32) && isMachineCompare(compare.getPredicate());
   }
   if (auto conversion = dyn_cast<arith::SIToFPOp>(op)) {
-    return conversion.getIn().getType().isInteger(32) &&
-           conversion.getType().isF32();
+    return conversion.getIn().getType().isInteger(32) && conversion.getType().isF32();
   }
   if (isa<math::RoundEvenOp>(op)) {
-    return isOf(f32) && !op->use_empty() &&
-           llvm::all_of(op->getUsers(), isToInteger);
+    return isOf(f32) && !op->use_empty() && llvm::all_of(op->getUsers(), isToInteger);
   }
   if (auto cast = dyn_cast<arith::BitcastOp>(op)) {
     return isWord(cast.getIn().getType()) && isWord(cast.getType());
   }
   if (auto extension = dyn_cast<arith::ExtUIOp>(op)) {
-    return extension.getIn().getType().isInteger(1) &&
-           extension.getType().isInteger(32);
+    return extension.getIn().getType().isInteger(1) && extension.getType().isInteger(32);
   }
   if (auto truncation = dyn_cast<arith::TruncFOp>(op)) {
     return truncation.getIn().getType().isF32() && isHalfRounding(truncation);
   }
   if (auto extension = dyn_cast<arith::ExtFOp>(op)) {
     auto truncation = extension.getIn().getDefiningOp<arith::TruncFOp>();
-    return truncation && extension.getType().isF32() &&
-           isMachineScalar(truncation);
+    return truncation && extension.getType().isF32() && isMachineScalar(truncation);
   }
   return isToInteger(op) && isWord(cast<arith::FPToSIOp>(op).getIn().getType());
 }

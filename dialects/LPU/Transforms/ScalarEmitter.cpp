@@ -107,8 +107,7 @@ ScalarEmitter::Division ScalarEmitter::divideSigned(Value x, Value y) {
   Value zero = integer(0);
   // 1 or -1: the sign of the quotient.
   Value step = bor(shr(bxor(x, y), integer(31)), integer(1));
-  Value isOver =
-      band(lessi(bxor(rest, x), zero), logicalNot(equali(rest, zero)));
+  Value isOver = band(lessi(bxor(rest, x), zero), logicalNot(equali(rest, zero)));
   return {select(isOver, subi(quotient, step), quotient),
           select(isOver, addi(rest, muli(step, y)), rest)};
 }
@@ -121,17 +120,14 @@ ScalarEmitter::Division ScalarEmitter::divideUnsigned(Value x, Value y) {
   Value quotient = select(lessi(y, zero), zero, shl(half, one));
   Value rest = subi(x, muli(quotient, y));
   Value isMore = logicalNot(lessUnsigned(rest, y));
-  return {select(isMore, addi(quotient, one), quotient),
-          select(isMore, subi(rest, y), rest)};
+  return {select(isMore, addi(quotient, one), quotient), select(isMore, subi(rest, y), rest)};
 }
 
 Value ScalarEmitter::shrUnsigned(Value x, Value by) {
   APInt constant;
   if (matchPattern(by, m_ConstantInt(&constant))) {
     uint64_t n = constant.getZExtValue();
-    return n == 0   ? x
-           : n < 32 ? band(shr(x, by), integer(int64_t(0xffffffffu >> n)))
-                    : integer(0);
+    return n == 0 ? x : n < 32 ? band(shr(x, by), integer(int64_t(0xffffffffu >> n))) : integer(0);
   }
   // Ones from bit 31 - by on, then one more, are the copies of the sign.
   Value copies = shl(shr(integer(INT32_MIN), by), integer(1));
@@ -159,8 +155,7 @@ Value ScalarEmitter::toUnsigned(Value x) {
 Value ScalarEmitter::exp(Value x, double shift) {
   x = min(max(x, real(-110)), real(90 - shift));
   Value exponent = mul(x, kLog2E);
-  Value rest =
-      fma(x, real(restOf(kLog2E)), fma(x, real(kLog2E), neg(exponent)));
+  Value rest = fma(x, real(restOf(kLog2E)), fma(x, real(kLog2E), neg(exponent)));
   Value power = exp2(shift == 0 ? exponent : add(exponent, real(shift)));
   return mul(power, fma(rest, real(kLn2), 1));
 }
@@ -229,8 +224,7 @@ Value ScalarEmitter::pow(Value x, Value y) {
   Value inverse = reciprocal(g), s = mul(f, inverse), negatedS = neg(s);
   Value restOfS = mul(fma(negatedS, restOfG, fma(negatedS, g, f)), inverse);
   Value z = mul(s, s);
-  Value p =
-      mul(polynomial(z, {1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3}), z);
+  Value p = mul(polynomial(z, {1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3}), z);
   constexpr double kC = 2.8853900817779268;
   Value high = mul(s, kC);
   Value low = fma(s, real(kC), neg(high));
@@ -282,8 +276,7 @@ Value ScalarEmitter::powInteger(Value x, Value y) {
   APInt constant;
   bool isConstant = matchPattern(y, m_ConstantInt(&constant));
   constexpr unsigned kBits = 31;
-  unsigned used =
-      isConstant && !constant.isNegative() ? constant.getActiveBits() : kBits;
+  unsigned used = isConstant && !constant.isNegative() ? constant.getActiveBits() : kBits;
   for (unsigned bit = 0; bit < used; ++bit) {
     Value isSet = equali(band(y, integer(int64_t(1) << bit)), zero);
     result = select(isSet, result, muli(result, power));
@@ -320,17 +313,13 @@ Value ScalarEmitter::trigonometric(Trigonometric function, Value x) {
   r = fma(k, real(-second), r);
   r = fma(k, real(-kThird), r);
   Value z = mul(r, r);
-  Value sine = fma(
-      mul(polynomial(z, {-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1}),
-          z),
-      r, r);
-  Value cosine = polynomial(
-      z, {2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2});
+  Value sine =
+      fma(mul(polynomial(z, {-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1}), z), r, r);
+  Value cosine = polynomial(z, {2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2});
   cosine = fma(mul(cosine, z), z, fma(z, real(-0.5), 1));
   Value isEven = equali(band(quadrant, integer(1)), integer(0));
   if (function == Trigonometric::Tan) {
-    return divide(select(isEven, sine, cosine),
-                  select(isEven, cosine, neg(sine)));
+    return divide(select(isEven, sine, cosine), select(isEven, cosine, neg(sine)));
   }
   if (function == Trigonometric::Cos) {
     quadrant = addi(quadrant, integer(1));
@@ -346,8 +335,8 @@ Value ScalarEmitter::asin(Value x) {
   Value size = abs(x), isFar = less(real(0.5), size);
   Value z = select(isFar, fma(size, real(-0.5), 0.5), mul(size, size));
   Value s = select(isFar, sqrt(z), size);
-  Value p = polynomial(z, {4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2,
-                           7.4953002686e-2, 1.6666752422e-1});
+  Value p = polynomial(
+      z, {4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2, 7.4953002686e-2, 1.6666752422e-1});
   Value near = fma(mul(p, z), s, s);
   return withSign(select(isFar, fma(near, real(-2), kHalfPi), near), x);
 }
@@ -356,30 +345,27 @@ Value ScalarEmitter::acos(Value x) {
   Value size = abs(x), isFar = less(real(0.5), size);
   Value z = select(isFar, fma(size, real(-0.5), 0.5), mul(size, size));
   Value s = select(isFar, sqrt(z), size);
-  Value p = polynomial(z, {4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2,
-                           7.4953002686e-2, 1.6666752422e-1});
+  Value p = polynomial(
+      z, {4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2, 7.4953002686e-2, 1.6666752422e-1});
   Value near = fma(mul(p, z), s, s), isLow = less(x, real(0));
   // acos(x) = 2 asin(s) or pi minus that; pi/2 minus asin(x).
   Value twice = add(near, near);
   Value far = select(isLow, sub(real(2 * kHalfPi), twice), twice);
   Value signedNear = withSign(near, x);
-  return select(isFar, far,
-                add(sub(real(kHalfPi), signedNear), real(restOf(kHalfPi))));
+  return select(isFar, far, add(sub(real(kHalfPi), signedNear), real(restOf(kHalfPi))));
 }
 
 /// Of x >= 0: around 0, 1 and infinity.
 Value ScalarEmitter::atanPositive(Value x) {
-  Value isFar = less(real(2.414213562373095), x),
-        isMiddle = less(real(0.4142135623730950), x);
+  Value isFar = less(real(2.414213562373095), x), isMiddle = less(real(0.4142135623730950), x);
   Value one = real(1);
   Value top = select(isFar, real(-1), select(isMiddle, add(x, real(-1)), x));
   Value bottom = select(isFar, x, select(isMiddle, add(x, one), one));
   Value t = mul(top, reciprocal(bottom));
-  Value base = select(isFar, real(kHalfPi),
-                      select(isMiddle, real(kHalfPi / 2), real(0)));
+  Value base = select(isFar, real(kHalfPi), select(isMiddle, real(kHalfPi / 2), real(0)));
   Value z = mul(t, t);
-  Value p = polynomial(z, {8.05374449538e-2, -1.38776856032e-1,
-                           1.99777106478e-1, -3.33329491539e-1});
+  Value p =
+      polynomial(z, {8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1});
   return add(base, fma(mul(p, z), t, t));
 }
 
@@ -398,8 +384,7 @@ Value ScalarEmitter::atan2(Value y, Value x) {
 
 Value ScalarEmitter::sinh(Value x) {
   Value size = abs(x), z = mul(x, x);
-  Value p =
-      polynomial(z, {2.03721912945e-4, 8.33028376239e-3, 1.66667160211e-1});
+  Value p = polynomial(z, {2.03721912945e-4, 8.33028376239e-3, 1.66667160211e-1});
   Value near = fma(mul(p, z), x, x);
   Value half = exp(size, -1);
   Value far = withSign(fma(reciprocal(half), real(-0.25), half), x);
@@ -446,8 +431,8 @@ Value ScalarEmitter::erf(Value x) {
   far = sub(real(1), exp2(mul(far, kLog2E)));
   // Beyond 4 it is 1, and the polynomial may turn.
   far = select(less(real(4), t), real(1), far);
-  Value near = polynomial(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2,
-                              1.12819925e-1, -3.76125336e-1, 1.28379166e-1});
+  Value near = polynomial(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1,
+                              -3.76125336e-1, 1.28379166e-1});
   near = fma(near, x, x);
   return select(lessEqual(t, real(0.927734375)), near, withSign(far, x));
 }
@@ -457,9 +442,8 @@ Value ScalarEmitter::erf(Value x) {
 Value ScalarEmitter::erfc(Value x) {
   Value size = abs(x);
   Value t = reciprocal(fma(size, real(0.5), 1));
-  Value p = polynomial(t, {0.17087277, -0.82215223, 1.48851587, -1.13520398,
-                           0.27886807, -0.18628806, 0.09678418, 0.37409196,
-                           1.00002368, -1.26551223});
+  Value p = polynomial(t, {0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807,
+                           -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223});
   Value square = mul(size, size), rest = fma(size, size, neg(square));
   Value far = mul(mul(t, exp(sub(p, square))), sub(real(1), rest));
   far = select(less(x, real(0)), sub(real(2), far), far);
@@ -486,9 +470,7 @@ struct SmallFloat {
     largest = APFloat::getLargest(semantics).convertToDouble();
     hasInfinity = APFloat::semanticsHasInf(semantics);
     hasNaN = APFloat::semanticsHasNaN(semantics);
-    hasNegativeZero =
-        !isa<Float8E4M3FNUZType, Float8E5M2FNUZType, Float8E4M3B11FNUZType>(
-            type);
+    hasNegativeZero = !isa<Float8E4M3FNUZType, Float8E5M2FNUZType, Float8E4M3B11FNUZType>(type);
   }
 };
 } // namespace
@@ -522,14 +504,13 @@ Value ScalarEmitter::roundTo(Value x, FloatType type) {
   Value size = min(abs(x), real(2 * format.largest));
   Value exponent = band(bits(size), integer(0x7f800000));
   Value least = integer((128 - format.bias) << 23);
-  Value aligned = addi(maxi(exponent, least),
-                       integer((23 - int(format.mantissa)) << 23 | 0x400000));
+  Value aligned =
+      addi(maxi(exponent, least), integer((23 - int(format.mantissa)) << 23 | 0x400000));
   Value rounded = sub(add(size, fromBits(aligned)), fromBits(aligned));
   Value largest = real(format.largest);
-  rounded = !format.hasNaN
-                ? min(rounded, largest)
-                : select(lessEqual(rounded, largest), rounded,
-                         format.hasInfinity ? mul(rounded, infinity()) : nan());
+  rounded = !format.hasNaN ? min(rounded, largest)
+                           : select(lessEqual(rounded, largest), rounded,
+                                    format.hasInfinity ? mul(rounded, infinity()) : nan());
   Value result = withSign(rounded, x);
   return format.hasNegativeZero ? result : add(result, real(0));
 }
@@ -559,8 +540,7 @@ Value ScalarEmitter::encode(Value x, FloatType type) {
   Value sign = band(shr(word, integer(32 - width)), integer(signBitOfType));
   small = bor(small, sign);
   if (format.hasNaN) {
-    small = select(equal(rounded, rounded), small,
-                   patternOf(APFloat::getNaN(semantics)));
+    small = select(equal(rounded, rounded), small, patternOf(APFloat::getNaN(semantics)));
   }
   return small;
 }
@@ -578,12 +558,11 @@ Value ScalarEmitter::decode(Value word, FloatType type) {
   unsigned width = type.getWidth();
   int64_t signBitOfType = int64_t(1) << (width - 1);
   Value small = band(word, integer(signBitOfType - 1));
-  Value size = mul(fromBits(shl(small, integer(23 - format.mantissa))),
-                   std::ldexp(1.0, 127 - format.bias));
+  Value size =
+      mul(fromBits(shl(small, integer(23 - format.mantissa))), std::ldexp(1.0, 127 - format.bias));
   const llvm::fltSemantics &semantics = type.getFloatSemantics();
   if (format.hasInfinity) {
-    Value pattern = integer(
-        int64_t(APFloat::getInf(semantics).bitcastToAPInt().getZExtValue()));
+    Value pattern = integer(int64_t(APFloat::getInf(semantics).bitcastToAPInt().getZExtValue()));
     size = select(equali(small, pattern), infinity(), size);
     size = select(lessi(pattern, small), nan(), size);
   } else if (format.hasNaN && format.hasNegativeZero) {

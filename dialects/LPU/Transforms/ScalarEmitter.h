@@ -54,27 +54,15 @@ public:
   Value shr(Value x, Value y) { return fold<arith::ShRSIOp>(x, y); }
   Value maxi(Value x, Value y) { return fold<arith::MaxSIOp>(x, y); }
   Value mini(Value x, Value y) { return fold<arith::MinSIOp>(x, y); }
-  Value toFloat(Value x) {
-    return b.createOrFold<arith::SIToFPOp>(loc, f32(), x);
-  }
+  Value toFloat(Value x) { return b.createOrFold<arith::SIToFPOp>(loc, f32(), x); }
   Value select(Value condition, Value yes, Value no) {
     return fold<arith::SelectOp>(condition, yes, no);
   }
-  Value equal(Value x, Value y) {
-    return compare(arith::CmpFPredicate::OEQ, x, y);
-  }
-  Value less(Value x, Value y) {
-    return compare(arith::CmpFPredicate::OLT, x, y);
-  }
-  Value lessEqual(Value x, Value y) {
-    return compare(arith::CmpFPredicate::OLE, x, y);
-  }
-  Value equali(Value x, Value y) {
-    return compare(arith::CmpIPredicate::eq, x, y);
-  }
-  Value lessi(Value x, Value y) {
-    return compare(arith::CmpIPredicate::slt, x, y);
-  }
+  Value equal(Value x, Value y) { return compare(arith::CmpFPredicate::OEQ, x, y); }
+  Value less(Value x, Value y) { return compare(arith::CmpFPredicate::OLT, x, y); }
+  Value lessEqual(Value x, Value y) { return compare(arith::CmpFPredicate::OLE, x, y); }
+  Value equali(Value x, Value y) { return compare(arith::CmpIPredicate::eq, x, y); }
+  Value lessi(Value x, Value y) { return compare(arith::CmpIPredicate::slt, x, y); }
   Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
     return b.createOrFold<arith::CmpFOp>(loc, predicate, x, y);
   }
@@ -84,12 +72,8 @@ public:
   /// The nearest integer, halves to even; saturates.
   Value toInteger(Value x);
   /// Free.
-  Value bits(Value x) {
-    return b.createOrFold<arith::BitcastOp>(loc, i32(), x);
-  }
-  Value fromBits(Value x) {
-    return b.createOrFold<arith::BitcastOp>(loc, f32(), x);
-  }
+  Value bits(Value x) { return b.createOrFold<arith::BitcastOp>(loc, i32(), x); }
+  Value fromBits(Value x) { return b.createOrFold<arith::BitcastOp>(loc, f32(), x); }
   Value logicalNot(Value x) { return bxor(x, boolean(true)); }
   Value isNaN(Value x) { return logicalNot(equal(x, x)); }
   /// x unless it is NaN, else y.
@@ -120,9 +104,7 @@ public:
   Division divideSigned(Value x, Value y);
   Division divideUnsigned(Value x, Value y);
   Value unsignedBits(Value x) { return bxor(x, integer(INT32_MIN)); }
-  Value lessUnsigned(Value x, Value y) {
-    return lessi(unsignedBits(x), unsignedBits(y));
-  }
+  Value lessUnsigned(Value x, Value y) { return lessi(unsignedBits(x), unsignedBits(y)); }
   Value shrUnsigned(Value x, Value by);
   Value unsignedToFloat(Value x);
   Value toUnsigned(Value x);
@@ -158,8 +140,7 @@ public:
   Value decode(Value bits, FloatType type);
 
 private:
-  template <typename Op, typename... Operands>
-  Value fold(Operands... operands) {
+  template <typename Op, typename... Operands> Value fold(Operands... operands) {
     return b.createOrFold<Op>(loc, operands...);
   }
   /// coefficients[0] x^n + ... + coefficients[n].

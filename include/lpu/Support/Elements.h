@@ -18,9 +18,9 @@ namespace lpu {
 
 /// By the type's value.
 inline constexpr std::string_view kElementTypeNames[] = {
-    "f32", "f16", "bf16", "i8",  "u8",       "i16",        "i32",    "i64",
-    "bool", "u16", "u32", "u64", "f64",      "f8e4m3fn",   "f8e4m3fnuz", "f8e5m2",
-    "f8e5m2fnuz", "f8e8m0", "i4", "u4", "i2", "u2",        "f4e2m1"};
+    "f32",        "f16",    "bf16", "i8",  "u8",  "i16",      "i32",        "i64",
+    "bool",       "u16",    "u32",  "u64", "f64", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2",
+    "f8e5m2fnuz", "f8e8m0", "i4",   "u4",  "i2",  "u2",       "f4e2m1"};
 static_assert(std::size(kElementTypeNames) == ElementType_ARRAYSIZE);
 
 std::string_view elementTypeName(ElementType type);

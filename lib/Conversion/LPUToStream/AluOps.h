@@ -9,9 +9,9 @@ namespace lpu::stream_lowering {
 
 /// An ALU operation by its name in the instruction table.
 struct AluOperation {
-  llvm::StringRef name;   ///< empty: none does it
-  bool isTurned = false;  ///< it takes the two operands the other way round
-  bool isFree = false;    ///< the result is the operand's bits
+  llvm::StringRef name;  ///< empty: none does it
+  bool isTurned = false; ///< it takes the two operands the other way round
+  bool isFree = false;   ///< the result is the operand's bits
 };
 /// What the VXM does `op` with; results of comparisons are int32, 1 or 0.
 AluOperation getAluOperation(mlir::Operation &op);

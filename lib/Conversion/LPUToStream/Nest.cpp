@@ -48,8 +48,8 @@ public:
     nodes = program;
     numInputs = inputs;
     if (countAlus(nodes, lowering.target) > int64_t(lowering.target.alus())) {
-      return op->emitOpError("needs ")
-             << countAlus(nodes, lowering.target) << " ALUs, the VXM has " << lowering.target.alus();
+      return op->emitOpError("needs ") << countAlus(nodes, lowering.target) << " ALUs, the VXM has "
+                                       << lowering.target.alus();
     }
     coalesce();
     // Longest last.
@@ -87,10 +87,10 @@ private:
   /// Makes one loop of two that every access walks through without a seam.
   void coalesce() {
     for (size_t k = loops.size(); k-- > 0;) {
-      bool joins = k > 0 && k != loops.size() - reduced &&
-                   llvm::all_of(accesses, [&](const Access &access) {
-                     return access.strides[k - 1] == access.strides[k] * loops[k];
-                   });
+      bool joins =
+          k > 0 && k != loops.size() - reduced && llvm::all_of(accesses, [&](const Access &access) {
+            return access.strides[k - 1] == access.strides[k] * loops[k];
+          });
       if (loops[k] == 1) {
         remove(k);
       } else if (joins) {
@@ -124,9 +124,7 @@ private:
     return total == 1 ? Repeated{m, 1, 1, 0} : Repeated{total, 1, m, m == 1 ? 0 : total};
   }
   /// One issue a result: the last step of a reduction.
-  Repeated eachResult() const {
-    return reduced ? Repeated{getSize(outer), total, 1, 0} : each();
-  }
+  Repeated eachResult() const { return reduced ? Repeated{getSize(outer), total, 1, 0} : each(); }
   /// One issue a step of the inner loop, at one step of the segments.
   Repeated eachInner() const {
     int64_t n = getSize(inner), m = getSize(outer);
@@ -203,8 +201,8 @@ private:
         while (step + count < all.n && (first + count * stride) / bank == part) {
           ++count;
         }
-        runs.push_back({size_t(part), first % bank, start + step * all.d, {count, all.d, 1, 0},
-                        {0, stride}});
+        runs.push_back(
+            {size_t(part), first % bank, start + step * all.d, {count, all.d, 1, 0}, {0, stride}});
         step += count;
       }
     };
@@ -223,9 +221,10 @@ private:
   LogicalResult emit(SmallVectorImpl<int64_t> &at) {
     bool isCut = false;
     for (auto [index, access] : llvm::enumerate(accesses)) {
-      forEachSegment(llvm::to_vector(at), [&, index = index, &access = access](ArrayRef<int64_t> where, int64_t) {
-        isCut |= isSplit(access, where, index >= numInputs);
-      });
+      forEachSegment(llvm::to_vector(at),
+                     [&, index = index, &access = access](ArrayRef<int64_t> where, int64_t) {
+                       isCut |= isSplit(access, where, index >= numInputs);
+                     });
     }
     if (isCut && getSize(outer) > 1 && getSize(inner) > 1) {
       // A chain for each step of the outer loop.
@@ -240,8 +239,8 @@ private:
       return result;
     }
     const Target &target = lowering.target;
-    ChainBuilder chain(lowering.program, op->getLoc(),
-                       (name + "." + Twine(number++)).str(), target);
+    ChainBuilder chain(lowering.program, op->getLoc(), (name + "." + Twine(number++)).str(),
+                       target);
     unsigned vxm = target.vxmColumn();
     std::map<unsigned, Value> streams;
     std::map<std::pair<unsigned, int64_t>, Value> delays;
@@ -255,8 +254,8 @@ private:
         if (!later) {
           Fields fields = chain.fields();
           fields.set("op", "delay").set("a", "mesh").set("lo", step);
-          later = chain.issue("alu", "vxm.*", ready, fields, value, chain.mesh(), each())
-                      .getResult(0);
+          later =
+              chain.issue("alu", "vxm.*", ready, fields, value, chain.mesh(), each()).getResult(0);
         }
         value = later;
         ready += step;
@@ -336,8 +335,8 @@ private:
         }
         for (auto [byte, place] : llvm::enumerate(copies[run.part])) {
           chain.writeFrom(vxm, node.time + node.latency + run.offset, issue.getResult(0),
-                          int64_t(byte), unsigned(place.slice), place.bank,
-                          place.first + run.word, run.repeated, {{"w_addr", run.steps}});
+                          int64_t(byte), unsigned(place.slice), place.bank, place.first + run.word,
+                          run.repeated, {{"w_addr", run.steps}});
         }
       }
     }
@@ -348,8 +347,8 @@ private:
   Lowering &lowering;
   Operation *op;
   StringRef name;
-  size_t reduced; ///< of the loops, the last ones
-  int64_t total = 1; ///< steps of a reduction, else of the inner loop
+  size_t reduced;               ///< of the loops, the last ones
+  int64_t total = 1;            ///< steps of a reduction, else of the inner loop
   SmallVector<size_t> segments; ///< loops of a reduction but the last
   SmallVector<int64_t> loops;
   SmallVector<Access> accesses;
@@ -379,8 +378,7 @@ LogicalResult Lowering::lowerNest(NestOp op) {
 
 LogicalResult Lowering::lowerAssemble(AssembleOp op) {
   for (auto [index, attribute] : llvm::enumerate(op.getPieces())) {
-    mlir::lpu::Piece piece =
-        *mlir::lpu::getPiece(cast<DenseI64ArrayAttr>(attribute).asArrayRef());
+    mlir::lpu::Piece piece = *mlir::lpu::getPiece(cast<DenseI64ArrayAttr>(attribute).asArrayRef());
     std::string name = (getName(op, "assemble") + "." + Twine(index)).str();
     NestLowering nest(*this, op, name, piece.loops, 0);
     MapNode copy;
@@ -393,8 +391,8 @@ LogicalResult Lowering::lowerAssemble(AssembleOp op) {
     } else {
       bool isFloat = op.getResult().getType().getFormat() == Format::F32;
       float number = llvm::bit_cast<float>(uint32_t(piece.value));
-      copy.operands = {{isFloat ? Operand::Kind::Float : Operand::Kind::Integer, 0, number,
-                        piece.value}};
+      copy.operands = {
+          {isFloat ? Operand::Kind::Float : Operand::Kind::Integer, 0, number, piece.value}};
     }
     nest.addAccess(op.getResult(), piece.to);
     if (failed(nest.run(copy, piece.input >= 0))) {

@@ -79,7 +79,8 @@ private:
     llvm::SmallPtrSet<Operation *, 16> inside(operations.begin(), operations.end());
     SmallVector<Value> live;
     for (Operation *op : operations) {
-      bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) { return !inside.contains(user); });
+      bool leaves =
+          llvm::any_of(op->getUsers(), [&](Operation *user) { return !inside.contains(user); });
       // Constants, and bools of buffers, are made again.
       if (leaves && !isRemade(op)) {
         live.push_back(op->getResult(0));
@@ -180,9 +181,8 @@ private:
     for (Value value : live) {
       Value mapped = mapping.lookup(value);
       bool isBit = mapped.getType().isInteger(1);
-      results.push_back(isBit ? Value(arith::ExtUIOp::create(b, nest.getLoc(), b.getI32Type(),
-                                                             mapped))
-                              : mapped);
+      results.push_back(
+          isBit ? Value(arith::ExtUIOp::create(b, nest.getLoc(), b.getI32Type(), mapped)) : mapped);
     }
     mlir::lpu::YieldOp::create(b, nest.getLoc(), results);
     return first;
@@ -209,9 +209,9 @@ private:
       accesses.push_back(first.getAccesses()[first.getInputs().size() + r]);
     }
     llvm::append_range(accesses, nest.getAccesses().getValue().drop_front(nest.getInputs().size()));
-    auto rest = NestOp::create(b, nest.getLoc(), nest.getResultTypes(), inputs,
-                               nest.getLoopsAttr(), b.getArrayAttr(accesses),
-                               nest.getReductionAttr(), nest.getReducedAttr(), ArrayAttr());
+    auto rest = NestOp::create(b, nest.getLoc(), nest.getResultTypes(), inputs, nest.getLoopsAttr(),
+                               b.getArrayAttr(accesses), nest.getReductionAttr(),
+                               nest.getReducedAttr(), ArrayAttr());
     Block &block = rest.getBody().emplaceBlock();
     IRMapping mapping;
     for (Value argument : used) {
@@ -222,9 +222,9 @@ private:
       Type type = isFloat(result.getType()) ? Type(b.getF32Type()) : Type(b.getI32Type());
       Value argument = block.addArgument(type, nest.getLoc());
       bool isBit = value.getType().isInteger(1);
-      mapping.map(value, isBit ? Value(arith::TruncIOp::create(b, nest.getLoc(), b.getI1Type(),
-                                                               argument))
-                               : argument);
+      mapping.map(value,
+                  isBit ? Value(arith::TruncIOp::create(b, nest.getLoc(), b.getI1Type(), argument))
+                        : argument);
     }
     for (Operation *op : slice) {
       b.clone(*op, mapping);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LPU/IR/LPUTensorOps.h"
 #include "Attention.h"
+#include "LPU/IR/LPUTensorOps.h"
 #include "Terms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <cmath>
@@ -49,8 +49,8 @@ Value joinHeads(ImplicitLocOpBuilder &b, Value value) {
   auto joined = RankedTensorType::get(
       {type.getDimSize(0), type.getDimSize(2), type.getDimSize(1) * type.getDimSize(3)},
       type.getElementType());
-  return ::lpu::onnx_lowering::reshape(
-      b, ::lpu::onnx_lowering::transpose(b, value, {0, 2, 1, 3}), joined);
+  return ::lpu::onnx_lowering::reshape(b, ::lpu::onnx_lowering::transpose(b, value, {0, 2, 1, 3}),
+                                       joined);
 }
 
 /// The way back, to `type` of rank 3 or 4.
@@ -58,11 +58,11 @@ Value splitHeads(ImplicitLocOpBuilder &b, Value value, RankedTensorType type) {
   if (type.getRank() == 3) {
     return value;
   }
-  auto split = RankedTensorType::get({type.getDimSize(0), type.getDimSize(2),
-                                      type.getDimSize(1), type.getDimSize(3)},
-                                     type.getElementType());
-  return ::lpu::onnx_lowering::transpose(
-      b, ::lpu::onnx_lowering::reshape(b, value, split), {0, 2, 1, 3});
+  auto split = RankedTensorType::get(
+      {type.getDimSize(0), type.getDimSize(2), type.getDimSize(1), type.getDimSize(3)},
+      type.getElementType());
+  return ::lpu::onnx_lowering::transpose(b, ::lpu::onnx_lowering::reshape(b, value, split),
+                                         {0, 2, 1, 3});
 }
 
 std::string whyNotRotary(NodeOp op) {
@@ -93,9 +93,9 @@ SmallVector<Value> convertRotary(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
     }
   }
   Value x = joinHeads(b, inputs[0]);
-  Value result = mlir::lpu::RotaryOp::create(
-      b, x.getType(), x, tables[0], tables[1], getHeads(op, inputs[0], "num_heads"),
-      getInt(op, "interleaved", 0) != 0);
+  Value result = mlir::lpu::RotaryOp::create(b, x.getType(), x, tables[0], tables[1],
+                                             getHeads(op, inputs[0], "num_heads"),
+                                             getInt(op, "interleaved", 0) != 0);
   return {splitHeads(b, result, typeOf(op.getResult(0)))};
 }
 
@@ -104,9 +104,8 @@ enum AttentionInput { kMask = 3, kPastKey = 4, kPastValue = 5, kLength = 6 };
 std::string whyNotAttention(NodeOp op) {
   std::string reason = ::lpu::onnx_lowering::whyNotRanked(op);
   for (unsigned input : {0u, 1u, 2u}) {
-    reason = reason.empty()
-                 ? whyNotHeads(op, input, input == 0 ? "q_num_heads" : "kv_num_heads")
-                 : reason;
+    reason = reason.empty() ? whyNotHeads(op, input, input == 0 ? "q_num_heads" : "kv_num_heads")
+                            : reason;
   }
   if (!reason.empty()) {
     return reason;
@@ -147,17 +146,15 @@ SmallVector<Value> convertAttention(NodeOp op, ValueRange inputs, ImplicitLocOpB
   }
   float size = float(typeOf(query).getDimSize(2) / queryHeads);
   float softcap = ::lpu::onnx_lowering::getFloat(op, "softcap", 0);
-  auto type = RankedTensorType::get(
-      {typeOf(query).getDimSize(0), typeOf(query).getDimSize(1),
-       typeOf(value).getDimSize(2) / kvHeads * queryHeads},
-      typeOf(query).getElementType());
+  auto type = RankedTensorType::get({typeOf(query).getDimSize(0), typeOf(query).getDimSize(1),
+                                     typeOf(value).getDimSize(2) / kvHeads * queryHeads},
+                                    typeOf(query).getElementType());
   Value result = mlir::lpu::AttentionOp::create(
       b, type, query, key, value, mask, op.hasInput(kLength) ? inputs[kLength] : Value(),
       b.getI64IntegerAttr(queryHeads), b.getI64IntegerAttr(kvHeads),
       b.getF32FloatAttr(::lpu::onnx_lowering::getFloat(op, "scale", 1 / std::sqrt(size))),
       softcap == 0 ? FloatAttr() : b.getF32FloatAttr(softcap),
-      getInt(op, "is_causal", 0) != 0 ? b.getUnitAttr() : UnitAttr(),
-      b.getI64IntegerAttr(0));
+      getInt(op, "is_causal", 0) != 0 ? b.getUnitAttr() : UnitAttr(), b.getI64IntegerAttr(0));
   SmallVector<Value> results{splitHeads(b, result, typeOf(op.getResult(0)))};
   results.resize(op.getNumResults());
   return results;
@@ -208,9 +205,8 @@ SmallVector<Value> convertAnyRotary(NodeOp op, ValueRange inputs, ImplicitLocOpB
 std::string whyNotAnyAttention(NodeOp op) {
   std::string reason = whyNotRanked(op);
   for (unsigned input : {0u, 1u, 2u}) {
-    reason = reason.empty()
-                 ? whyNotAnyHeads(op, input, input == 0 ? "q_num_heads" : "kv_num_heads")
-                 : reason;
+    reason = reason.empty() ? whyNotAnyHeads(op, input, input == 0 ? "q_num_heads" : "kv_num_heads")
+                            : reason;
   }
   if (!reason.empty()) {
     return reason;
@@ -253,8 +249,7 @@ SmallVector<Value> convertAnyAttention(NodeOp op, ValueRange inputs, ImplicitLoc
   Attended attended = attend(b, query, key, value, scoring);
   SmallVector<Value> results(op.getNumResults());
   bool tokensFirst = typeOf(inputs[0]).getRank() == 3;
-  results[0] =
-      reshapeTo(b, attended.getResult(b, tokensFirst), shapeOf(op.getResult(0)));
+  results[0] = reshapeTo(b, attended.getResult(b, tokensFirst), shapeOf(op.getResult(0)));
   if (op.hasOutput(1)) {
     results[1] = toHeadsFirst(b, key);
   }
@@ -262,8 +257,7 @@ SmallVector<Value> convertAnyAttention(NodeOp op, ValueRange inputs, ImplicitLoc
     results[2] = toHeadsFirst(b, value);
   }
   if (op.hasOutput(3)) {
-    Value stages[] = {attended.products, attended.capped, attended.masked,
-                      attended.probabilities};
+    Value stages[] = {attended.products, attended.capped, attended.masked, attended.probabilities};
     results[3] = stages[getInt(op, "qk_matmul_output_mode", 0)];
   }
   return results;
@@ -320,8 +314,8 @@ SmallVector<Value> convertLinear(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   if (get(kBeta)) {
     beta = split(inputs[kBeta], shapeOf(inputs[kBeta])[2]);
   }
-  Value state = get(kState) ? get(kState)
-                            : fill(b, {batch, heads, keySize, valueSize}, scalarFloat(b, 0));
+  Value state =
+      get(kState) ? get(kState) : fill(b, {batch, heads, keySize, valueSize}, scalarFloat(b, 0));
   // Loops: batch, head, then what comes; a dimension of size 1 is read at 0.
   auto readToken = [&](Value of, int64_t token, ArrayRef<unsigned> rest) {
     Read read{of, {loop(b, 0), b.getAffineConstantExpr(token), loop(b, 1)}};
@@ -336,38 +330,35 @@ SmallVector<Value> convertLinear(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   SmallVector<Value> rows;
   for (int64_t token = 0; token < tokens; ++token) {
     if (decay) {
-      state = overLoops(b, shapeOf(state),
-                        {readAt(b, state, {0, 1, 2, 3}), readToken(decay, token, 2)},
-                        {0, 1, 2, 3}, Join::Add, b.getF32Type(), binary<mul>);
+      state =
+          overLoops(b, shapeOf(state), {readAt(b, state, {0, 1, 2, 3}), readToken(decay, token, 2)},
+                    {0, 1, 2, 3}, Join::Add, b.getF32Type(), binary<mul>);
     }
     Read taken = readToken(value, token, 3);
     if (beta) {
       Value known = contract(b, {batch, heads, valueSize, keySize}, readAt(b, state, {0, 1, 3, 2}),
                              readToken(key, token, 3), {0, 1, 2});
-      Value fresh = overLoops(b, {batch, heads, valueSize},
-                              {readToken(value, token, 2), readAt(b, known, {0, 1, 2}),
-                               readToken(beta, token, 0)},
-                              {0, 1, 2}, Join::Add, b.getF32Type(),
-                              [](ImplicitLocOpBuilder &in, ValueRange x) {
-                                return mul(in, x[2], sub(in, x[0], x[1]));
-                              });
+      Value fresh = overLoops(
+          b, {batch, heads, valueSize},
+          {readToken(value, token, 2), readAt(b, known, {0, 1, 2}), readToken(beta, token, 0)},
+          {0, 1, 2}, Join::Add, b.getF32Type(), [](ImplicitLocOpBuilder &in, ValueRange x) {
+            return mul(in, x[2], sub(in, x[0], x[1]));
+          });
       taken = readAt(b, fresh, {0, 1, 3});
     }
-    state = overLoops(b, shapeOf(state),
-                      {readAt(b, state, {0, 1, 2, 3}), readToken(key, token, 2), taken},
-                      {0, 1, 2, 3}, Join::Add, b.getF32Type(),
-                      [](ImplicitLocOpBuilder &in, ValueRange x) {
-                        return add(in, x[0], mul(in, x[1], x[2]));
-                      });
-    Value row = contract(b, {batch, heads, group, valueSize, keySize},
-                         readToken(query, token, {2, 4}), readAt(b, state, {0, 1, 4, 3}),
-                         {0, 1, 2, 3});
+    state = overLoops(
+        b, shapeOf(state), {readAt(b, state, {0, 1, 2, 3}), readToken(key, token, 2), taken},
+        {0, 1, 2, 3}, Join::Add, b.getF32Type(),
+        [](ImplicitLocOpBuilder &in, ValueRange x) { return add(in, x[0], mul(in, x[1], x[2])); });
+    Value row =
+        contract(b, {batch, heads, group, valueSize, keySize}, readToken(query, token, {2, 4}),
+                 readAt(b, state, {0, 1, 4, 3}), {0, 1, 2, 3});
     rows.push_back(reshapeTo(b, row, {batch, 1, queryHeads * valueSize}));
   }
   SmallVector<Value> results(op.getNumResults());
   if (op.hasOutput(0)) {
-    Value all = rows.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0))
-                             : concat(b, rows, 1);
+    Value all =
+        rows.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0)) : concat(b, rows, 1);
     results[0] = each(b, all, [&](ImplicitLocOpBuilder &in, ValueRange x) {
       return mul(in, x[0], scalarFloat(in, scale));
     });
@@ -386,8 +377,8 @@ SmallVector<Value> convertLinear(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
 
 namespace lpu::onnx_lowering {
 
-Read Heads::read(ImplicitLocOpBuilder &b, int64_t group, AffineExpr batch, ArrayRef<AffineExpr> head,
-                 AffineExpr token, AffineExpr element) const {
+Read Heads::read(ImplicitLocOpBuilder &b, int64_t group, AffineExpr batch,
+                 ArrayRef<AffineExpr> head, AffineExpr token, AffineExpr element) const {
   Read read{tensor, {batch}};
   if (group > 1) {
     SmallVector<int64_t> split(shapeOf(tensor));
@@ -478,7 +469,8 @@ Value Attended::getResult(ImplicitLocOpBuilder &b, bool tokensFirst) const {
   unsigned token = unsigned(extents.size());
   extents.append({shape[2], size, shape[3]});
   AffineExpr key = loop(b, token + 2);
-  Read rows = Heads{probabilities, false}.read(b, group, loop(b, 0), queryHead, loop(b, token), key);
+  Read rows =
+      Heads{probabilities, false}.read(b, group, loop(b, 0), queryHead, loop(b, token), key);
   Read columns = value.read(b, 1, loop(b, 0), loop(b, 1), key, loop(b, token + 1));
   SmallVector<unsigned> results{0};
   if (tokensFirst) {
@@ -511,15 +503,18 @@ static Value softmaxOfScores(ImplicitLocOpBuilder &b, Value scores, bool mayHide
   });
 }
 
-Attended attend(ImplicitLocOpBuilder &b, const Heads &query, const Heads &key,
-                const Heads &value, const Scoring &scoring) {
+Attended attend(ImplicitLocOpBuilder &b, const Heads &query, const Heads &key, const Heads &value,
+                const Scoring &scoring) {
   int64_t batch = query.batch(), heads = key.heads(), group = query.heads() / heads;
   int64_t queries = query.tokens(), keys = key.tokens();
   // Both get the root of the scale: their products stay in range where the scaled ones do.
   auto scaled = [&](const Heads &of, double factor) {
-    return factor == 1 ? of : Heads{each(b, of.tensor, [&](ImplicitLocOpBuilder &in, ValueRange x) {
+    return factor == 1 ? of
+                       : Heads{each(b, of.tensor,
+                                    [&](ImplicitLocOpBuilder &in, ValueRange x) {
                                       return mul(in, x[0], scalarFloat(in, factor));
-                                    }), of.tokensFirst};
+                                    }),
+                               of.tokensFirst};
   };
   double root = scoring.scale > 0 ? std::sqrt(double(scoring.scale)) : 1;
   Heads q = scaled(query, scoring.scale > 0 ? root : double(scoring.scale)), k = scaled(key, root);
@@ -568,8 +563,8 @@ Attended attend(ImplicitLocOpBuilder &b, const Heads &query, const Heads &key,
       size_t next = 1;
       if (scoring.mask) {
         Value mask = x[next++];
-        score = mask.getType().isInteger(1) ? select(in, mask, score, hidden)
-                                            : add(in, score, mask);
+        score =
+            mask.getType().isInteger(1) ? select(in, mask, score, hidden) : add(in, score, mask);
       }
       Value column = loopIndex(in, 3), offset = scalarInt(in, scoring.past);
       if (scoring.lengths) {

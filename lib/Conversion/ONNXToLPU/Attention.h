@@ -29,8 +29,8 @@ Heads append(mlir::ImplicitLocOpBuilder &builder, mlir::Value past, const Heads 
 /// Row rows[..] of a matrix.
 mlir::Value gatherRows(mlir::ImplicitLocOpBuilder &builder, mlir::Value table, mlir::Value rows);
 /// The rotary embedding by tables of batch x tokens x half of what rotates.
-Heads rotate(mlir::ImplicitLocOpBuilder &builder, const Heads &x, mlir::Value cos,
-             mlir::Value sin, bool isInterleaved);
+Heads rotate(mlir::ImplicitLocOpBuilder &builder, const Heads &x, mlir::Value cos, mlir::Value sin,
+             bool isInterleaved);
 
 /// What is done to products of queries and keys before the softmax.
 struct Scoring {

@@ -31,13 +31,11 @@ Value fill(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, Value value) {
   return linalg::FillOp::create(b, value, init).getResult(0);
 }
 
-Value constantFloats(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
-                     ArrayRef<float> values) {
+Value constantFloats(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<float> values) {
   auto type = RankedTensorType::get(shape, b.getF32Type());
   return arith::ConstantOp::create(b, DenseElementsAttr::get(type, values));
 }
-Value constantInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
-                   ArrayRef<int32_t> values) {
+Value constantInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int32_t> values) {
   auto type = RankedTensorType::get(shape, b.getI32Type());
   return arith::ConstantOp::create(b, DenseElementsAttr::get(type, values));
 }
@@ -45,8 +43,7 @@ Value constantInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
 SmallVector<int64_t> broadcastShapes(ValueRange tensors) {
   SmallVector<int64_t> shape;
   for (Value tensor : tensors) {
-    ArrayRef<int64_t> from =
-        cast<RankedTensorType>(tensor.getType()).getShape();
+    ArrayRef<int64_t> from = cast<RankedTensorType>(tensor.getType()).getShape();
     if (from.size() > shape.size()) {
       shape.insert(shape.begin(), from.size() - shape.size(), 1);
     }
@@ -58,12 +55,11 @@ SmallVector<int64_t> broadcastShapes(ValueRange tensors) {
   return shape;
 }
 
-Value mapIndexed(ImplicitLocOpBuilder &b, ArrayRef<int64_t> loops, Type element,
-                 ValueRange inputs, ArrayRef<AffineMap> maps, ScalarBody body) {
+Value mapIndexed(ImplicitLocOpBuilder &b, ArrayRef<int64_t> loops, Type element, ValueRange inputs,
+                 ArrayRef<AffineMap> maps, ScalarBody body) {
   SmallVector<AffineMap> all(maps);
   all.push_back(b.getMultiDimIdentityMap(unsigned(loops.size())));
-  SmallVector<utils::IteratorType> kinds(loops.size(),
-                                         utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> kinds(loops.size(), utils::IteratorType::parallel);
   Value init = tensor::EmptyOp::create(b, loops, element);
   return linalg::GenericOp::create(
              b, TypeRange(init.getType()), inputs, ValueRange(init), all, kinds,
@@ -77,13 +73,13 @@ Value mapIndexed(ImplicitLocOpBuilder &b, ArrayRef<int64_t> loops, Type element,
 /// The element of a constant whose elements are all the same; null for others.
 static TypedAttr getSplat(Value value) {
   DenseElementsAttr elements;
-  bool isSplat = matchPattern(value, m_Constant(&elements)) &&
-                 elements.getNumElements() > 0 && elements.isSplat();
+  bool isSplat = matchPattern(value, m_Constant(&elements)) && elements.getNumElements() > 0 &&
+                 elements.isSplat();
   return isSplat ? elements.getSplatValue<TypedAttr>() : TypedAttr();
 }
 
-Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
-                  Type element, ValueRange inputs, ScalarBody body) {
+Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, Type element, ValueRange inputs,
+                  ScalarBody body) {
   size_t rank = shape.size();
   SmallVector<AffineMap> maps;
   SmallVector<Value> read;
@@ -99,9 +95,8 @@ Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
     SmallVector<AffineExpr> indices;
     for (auto [d, extent] : llvm::enumerate(from.getShape())) {
       size_t loop = rank - size_t(from.getRank()) + d;
-      indices.push_back(extent == 1 && shape[loop] != 1
-                            ? b.getAffineConstantExpr(0)
-                            : b.getAffineDimExpr(unsigned(loop)));
+      indices.push_back(extent == 1 && shape[loop] != 1 ? b.getAffineConstantExpr(0)
+                                                        : b.getAffineDimExpr(unsigned(loop)));
     }
     maps.push_back(AffineMap::get(unsigned(rank), 0, indices, b.getContext()));
   }
@@ -120,9 +115,8 @@ Value mapElements(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
                     });
 }
 
-Value reduceElements(ImplicitLocOpBuilder &b, Value input,
-                     ArrayRef<int64_t> axes, bool keeps, Value init,
-                     ScalarBody body) {
+Value reduceElements(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> axes, bool keeps,
+                     Value init, ScalarBody body) {
   auto type = cast<RankedTensorType>(input.getType());
   unsigned rank = unsigned(type.getRank());
   SmallVector<utils::IteratorType> kinds(rank, utils::IteratorType::parallel);
@@ -142,17 +136,14 @@ Value reduceElements(ImplicitLocOpBuilder &b, Value input,
   AffineMap maps[] = {b.getMultiDimIdentityMap(rank),
                       AffineMap::get(rank, 0, indices, b.getContext())};
   Value start = fill(b, left, init);
-  Value reduced =
-      linalg::GenericOp::create(
-          b, TypeRange(start.getType()), input, start, maps, kinds,
-          [body](OpBuilder &inner, Location location, ValueRange arguments) {
-            ImplicitLocOpBuilder at(location, inner);
-            linalg::YieldOp::create(at, body(at, {arguments[1], arguments[0]}));
-          })
-          .getResult(0);
-  return keeps
-             ? reshape(b, reduced, RankedTensorType::get(kept, init.getType()))
-             : reduced;
+  Value reduced = linalg::GenericOp::create(
+                      b, TypeRange(start.getType()), input, start, maps, kinds,
+                      [body](OpBuilder &inner, Location location, ValueRange arguments) {
+                        ImplicitLocOpBuilder at(location, inner);
+                        linalg::YieldOp::create(at, body(at, {arguments[1], arguments[0]}));
+                      })
+                      .getResult(0);
+  return keeps ? reshape(b, reduced, RankedTensorType::get(kept, init.getType())) : reduced;
 }
 
 Value loopIndex(ImplicitLocOpBuilder &b, int64_t dim) {

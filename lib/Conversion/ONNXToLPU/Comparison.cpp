@@ -16,8 +16,7 @@ Value compare(NodeOp op, ImplicitLocOpBuilder &b, ValueRange in) {
   if (isa<FloatType>(in[0].getType())) {
     return arith::CmpFOp::create(b, forFloats, in[0], in[1]);
   }
-  return arith::CmpIOp::create(
-      b, isWideUnsigned(op, 0) ? forUnsigned : forSigned, in[0], in[1]);
+  return arith::CmpIOp::create(b, isWideUnsigned(op, 0) ? forUnsigned : forSigned, in[0], in[1]);
 }
 
 template <typename Op> Value logic(ImplicitLocOpBuilder &b, ValueRange in) {
@@ -32,8 +31,7 @@ Value isNaN(ImplicitLocOpBuilder &b, ValueRange in) {
 }
 
 Value isInfinite(NodeOp op, ImplicitLocOpBuilder &b, ValueRange in) {
-  bool above = getInt(op, "detect_positive", 1) != 0,
-       below = getInt(op, "detect_negative", 1) != 0;
+  bool above = getInt(op, "detect_positive", 1) != 0, below = getInt(op, "detect_negative", 1) != 0;
   Value x = in[0];
   if (above && below) {
     x = math::AbsFOp::create(b, x);
@@ -55,16 +53,11 @@ Value choose(ImplicitLocOpBuilder &b, ValueRange in) {
 namespace lpu::onnx_lowering {
 ArrayRef<Rule> getComparisonRules() {
   static const Rule rules[] = {
-      elementRule<compare<FloatPredicate::OEQ, Predicate::eq, Predicate::eq>>(
-          "Equal"),
-      elementRule<compare<FloatPredicate::OLT, Predicate::slt, Predicate::ult>>(
-          "Less"),
-      elementRule<compare<FloatPredicate::OGT, Predicate::sgt, Predicate::ugt>>(
-          "Greater"),
-      elementRule<compare<FloatPredicate::OLE, Predicate::sle, Predicate::ule>>(
-          "LessOrEqual"),
-      elementRule<compare<FloatPredicate::OGE, Predicate::sge, Predicate::uge>>(
-          "GreaterOrEqual"),
+      elementRule<compare<FloatPredicate::OEQ, Predicate::eq, Predicate::eq>>("Equal"),
+      elementRule<compare<FloatPredicate::OLT, Predicate::slt, Predicate::ult>>("Less"),
+      elementRule<compare<FloatPredicate::OGT, Predicate::sgt, Predicate::ugt>>("Greater"),
+      elementRule<compare<FloatPredicate::OLE, Predicate::sle, Predicate::ule>>("LessOrEqual"),
+      elementRule<compare<FloatPredicate::OGE, Predicate::sge, Predicate::uge>>("GreaterOrEqual"),
       elementRule<logic<arith::AndIOp>>("And"),
       elementRule<logic<arith::OrIOp>>("Or"),
       elementRule<logic<arith::XOrIOp>>("Xor"),

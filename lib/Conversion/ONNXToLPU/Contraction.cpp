@@ -34,31 +34,27 @@ Value toMatrix(ImplicitLocOpBuilder &b, Value value) {
   if (type.getRank() == 2) {
     return value;
   }
-  ReassociationIndices rows =
-      llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
+  ReassociationIndices rows = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
   SmallVector<ReassociationIndices> groups{rows, {type.getRank() - 1}};
   return tensor::CollapseShapeOp::create(b, value, groups);
 }
 
-SmallVector<Value> convertMatMul(NodeOp op, ValueRange inputs,
-                                 ImplicitLocOpBuilder &b) {
+SmallVector<Value> convertMatMul(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = cast<RankedTensorType>(op.getResult(0).getType());
   Value rows = toMatrix(b, inputs[0]);
   auto rowsType = cast<RankedTensorType>(rows.getType());
-  auto matrix = RankedTensorType::get(
-      {rowsType.getDimSize(0), type.getShape().back()}, type.getElementType());
+  auto matrix = RankedTensorType::get({rowsType.getDimSize(0), type.getShape().back()},
+                                      type.getElementType());
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
   Value empty = tensor::EmptyOp::create(b, matrix.getShape(), matrix.getElementType());
   Value init = linalg::FillOp::create(b, zero, empty).getResult(0);
-  Value result = linalg::MatmulOp::create(b, TypeRange(matrix),
-                                          ValueRange{rows, inputs[1]},
-                                          ValueRange(init))
-                     .getResult(0);
+  Value result =
+      linalg::MatmulOp::create(b, TypeRange(matrix), ValueRange{rows, inputs[1]}, ValueRange(init))
+          .getResult(0);
   if (type.getRank() == 2) {
     return {result};
   }
-  ReassociationIndices leading =
-      llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
+  ReassociationIndices leading = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
   SmallVector<ReassociationIndices> groups{leading, {type.getRank() - 1}};
   return {Value(tensor::ExpandShapeOp::create(b, type, result, groups))};
 }
@@ -101,8 +97,7 @@ SmallVector<Value> convertFusedMatMul(NodeOp op, ValueRange inputs, ImplicitLocO
   Value x = inputs[0], y = inputs[1];
   x = getInt(op, "transBatchA", 0) != 0 && typeOf(x).getRank() > 2 ? turnBatch(b, x) : x;
   y = getInt(op, "transBatchB", 0) != 0 && typeOf(y).getRank() > 2 ? turnBatch(b, y) : y;
-  Value product =
-      matmul(b, x, y, getInt(op, "transA", 0) != 0, getInt(op, "transB", 0) != 0);
+  Value product = matmul(b, x, y, getInt(op, "transA", 0) != 0, getInt(op, "transB", 0) != 0);
   return {scaleBy(b, product, getFloat(op, "alpha", 1))};
 }
 
@@ -116,8 +111,8 @@ std::string whyNotGemm(NodeOp op) {
 
 /// alpha * x * y + beta * c. Integers are scaled as floats.
 SmallVector<Value> convertGemm(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Value product = matmul(b, inputs[0], inputs[1], getInt(op, "transA", 0) != 0,
-                         getInt(op, "transB", 0) != 0);
+  Value product =
+      matmul(b, inputs[0], inputs[1], getInt(op, "transA", 0) != 0, getInt(op, "transB", 0) != 0);
   float alpha = getFloat(op, "alpha", 1), beta = getFloat(op, "beta", 1);
   SmallVector<Value> terms{product};
   if (op.hasInput(2) && beta != 0) {
@@ -189,8 +184,9 @@ SmallVector<Value> convertQLinearMatMul(NodeOp op, ValueRange inputs, ImplicitLo
   Value result = inputs[kX];
   auto divisor = spreadRows(b, inputs[kScale], result);
   Value real = each(
-      b, {product, spreadRows(b, inputs[kXScale], result),
-          spreadColumns(b, inputs[kYScale], inputs[kY]), divisor},
+      b,
+      {product, spreadRows(b, inputs[kXScale], result),
+       spreadColumns(b, inputs[kYScale], inputs[kY]), divisor},
       [](ImplicitLocOpBuilder &in, ValueRange x) {
         return mul(in, toFloat(in, x[0]), divide(in, mul(in, x[1], x[2]), x[3]));
       },

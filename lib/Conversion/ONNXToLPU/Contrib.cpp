@@ -286,18 +286,16 @@ SmallVector<Value> convertGroup(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   int64_t batch = query.batch(), tokens = query.tokens();
   // Where the new tokens go: after those that are there. A first prompt may be shorter than its
   // row of tokens.
-  Value first = each(b, reshapeTo(b, inputs[kLastTokens], {batch}),
-                     [&](ImplicitLocOpBuilder &in, ValueRange x) {
-                       return larger(in, add(in, x[0], scalarInt(in, 1 - tokens)),
-                                     scalarInt(in, 0));
-                     });
+  Value first = each(
+      b, reshapeTo(b, inputs[kLastTokens], {batch}), [&](ImplicitLocOpBuilder &in, ValueRange x) {
+        return larger(in, add(in, x[0], scalarInt(in, 1 - tokens)), scalarInt(in, 0));
+      });
   if (getInt(op, "do_rotary", 0) != 0) {
     Value positions = getOptional(op, inputs, kPositions);
     if (!positions) {
-      positions = mapElements(b, {batch, tokens}, b.getI32Type(), reshapeTo(b, first, {batch, 1}),
-                              [](ImplicitLocOpBuilder &in, ValueRange x) {
-                                return add(in, x[0], loopIndex(in, 1));
-                              });
+      positions = mapElements(
+          b, {batch, tokens}, b.getI32Type(), reshapeTo(b, first, {batch, 1}),
+          [](ImplicitLocOpBuilder &in, ValueRange x) { return add(in, x[0], loopIndex(in, 1)); });
     }
     Value cos = gatherRows(b, inputs[kCos], positions);
     Value sin = gatherRows(b, inputs[kSin], positions);
@@ -306,7 +304,7 @@ SmallVector<Value> convertGroup(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     key = rotate(b, key, cos, sin, isInterleaved);
   }
   // Caches have room for all keys of the result.
-  int64_t keys = op.hasOutput(1) ? shapeOf(op.getResult(1))[2]
+  int64_t keys = op.hasOutput(1)              ? shapeOf(op.getResult(1))[2]
                  : op.hasInput(kGroupPastKey) ? shapeOf(inputs[kGroupPastKey])[2] + tokens
                                               : tokens;
   auto update = [&](Heads &of, unsigned input) {
@@ -316,9 +314,9 @@ SmallVector<Value> convertGroup(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
       return;
     }
     Value room = padOrCut(b, past, {0, 0, 0, 0}, {0, 0, keys - shapeOf(past)[2], 0}, 0);
-    of = {mlir::lpu::CacheUpdateOp::create(b, room.getType(), room, now, first, 2, false)
-              .getResult(),
-          false};
+    of = {
+        mlir::lpu::CacheUpdateOp::create(b, room.getType(), room, now, first, 2, false).getResult(),
+        false};
   };
   update(key, kGroupPastKey);
   update(value, kGroupPastValue);
@@ -372,11 +370,9 @@ SmallVector<Value> convertRotary(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   Heads x = getHeadsOf(b, inputs[0], count);
   Value positions = inputs[1];
   if (typeOf(positions).getRank() == 1) {
-    positions = mapElements(b, {x.batch(), x.tokens()}, b.getI32Type(),
-                            reshapeTo(b, positions, {1, 1}),
-                            [](ImplicitLocOpBuilder &in, ValueRange v) {
-                              return add(in, v[0], loopIndex(in, 1));
-                            });
+    positions = mapElements(
+        b, {x.batch(), x.tokens()}, b.getI32Type(), reshapeTo(b, positions, {1, 1}),
+        [](ImplicitLocOpBuilder &in, ValueRange v) { return add(in, v[0], loopIndex(in, 1)); });
   }
   Heads turned = rotate(b, x, gatherRows(b, inputs[2], positions),
                         gatherRows(b, inputs[3], positions), getInt(op, "interleaved", 0) != 0);
@@ -410,9 +406,8 @@ SmallVector<Value> convertEmbed(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   }
   float epsilon = getFloat(op, "epsilon", 1e-12f);
   Value centered = each(b, {sum, meanTo1(b, sum, 2)}, binary<sub>);
-  Value squares = each(b, centered, [](ImplicitLocOpBuilder &in, ValueRange x) {
-    return mul(in, x[0], x[0]);
-  });
+  Value squares =
+      each(b, centered, [](ImplicitLocOpBuilder &in, ValueRange x) { return mul(in, x[0], x[0]); });
   Value y = each(b, {centered, meanTo1(b, squares, 2), inputs[kGamma], inputs[kBeta]},
                  [&](ImplicitLocOpBuilder &in, ValueRange x) {
                    Value deviation =
@@ -547,8 +542,8 @@ SmallVector<Value> requantize(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
                               unsigned first) {
   Value scaled = each(b, {real, reshapeTo(b, inputs[first], {})}, binary<divide>);
   Value zero = getOptional(op, inputs, first + 1);
-  return {quantizeTo(b, scaled, zero ? reshapeTo(b, zero, {}) : Value(),
-                     getElement(op.getResult(0)))};
+  return {
+      quantizeTo(b, scaled, zero ? reshapeTo(b, zero, {}) : Value(), getElement(op.getResult(0)))};
 }
 
 std::string whyNotScalars(NodeOp op) {
@@ -569,15 +564,14 @@ std::string whyNotScalars(NodeOp op) {
 
 template <Value (*function)(ImplicitLocOpBuilder &, Value, Value)>
 SmallVector<Value> convertQuantizedBinary(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Value real = each(b, {dequantize(op, inputs, b, 0), dequantize(op, inputs, b, 3)},
-                    binary<function>);
+  Value real =
+      each(b, {dequantize(op, inputs, b, 0), dequantize(op, inputs, b, 3)}, binary<function>);
   return requantize(op, inputs, b, real, 6);
 }
 
 SmallVector<Value> convertQuantizedSigmoid(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Value real = each(b, dequantize(op, inputs, b, 0), [](ImplicitLocOpBuilder &in, ValueRange x) {
-    return sigmoidOf(in, x[0]);
-  });
+  Value real = each(b, dequantize(op, inputs, b, 0),
+                    [](ImplicitLocOpBuilder &in, ValueRange x) { return sigmoidOf(in, x[0]); });
   return requantize(op, inputs, b, real, 3);
 }
 

@@ -20,7 +20,8 @@ SmallVector<int64_t> join(ArrayRef<int64_t> first, ArrayRef<int64_t> second) {
 
 std::string whyNotConvolution(NodeOp op, unsigned weights) {
   std::string reason = whyNotWindows(op);
-  if (reason.empty() && typeOf(op.getInputs()[weights]).getRank() != typeOf(op.getInputs()[0]).getRank()) {
+  if (reason.empty() &&
+      typeOf(op.getInputs()[weights]).getRank() != typeOf(op.getInputs()[0]).getRank()) {
     return "input and weights have different ranks";
   }
   if (!reason.empty()) {
@@ -108,7 +109,8 @@ SmallVector<Value> convertConv(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
 SmallVector<Value> convertConvTranspose(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   Windows windows = getWindows(op, shapeOf(inputs[1]).drop_front(2));
   size_t rank = windows.getRank();
-  SmallVector<int64_t> extra = getInts(op, "output_padding").value_or(SmallVector<int64_t>(rank, 0));
+  SmallVector<int64_t> extra =
+      getInts(op, "output_padding").value_or(SmallVector<int64_t>(rank, 0));
   StringRef pad = getString(op, "auto_pad", "NOTSET");
   bool fromOutput = getInts(op, "output_shape").has_value() || pad.starts_with("SAME");
   SmallVector<int64_t> low(2, 0), high(2, 0), spread(shapeOf(inputs[0]).take_front(2)),
@@ -190,23 +192,23 @@ SmallVector<Value> convertDeformConv(NodeOp op, ValueRange inputs, ImplicitLocOp
   int64_t batch = shapeOf(inputs[0])[0], channels = shapeOf(inputs[0])[1];
   int64_t groups = getInt(op, "group", 1), offsetGroups = getInt(op, "offset_group", 1);
   SmallVector<int64_t> places = join(windows.kernel, windows.output);
-  Value offsets = reshapeTo(b, inputs[2],
-                            join(join({batch, offsetGroups}, windows.kernel),
-                                 join({int64_t(rank)}, windows.output)));
+  Value offsets = reshapeTo(
+      b, inputs[2],
+      join(join({batch, offsetGroups}, windows.kernel), join({int64_t(rank)}, windows.output)));
   // Dimensions: batch, group, channel, elements of a window, windows, what is left of the input's.
-  Value samples = reshapeTo(b, inputs[0], join({batch, offsetGroups, channels / offsetGroups},
-                                               windows.input));
+  Value samples =
+      reshapeTo(b, inputs[0], join({batch, offsetGroups, channels / offsetGroups}, windows.input));
   for (size_t d = 0; d < rank; ++d) {
     Value offset = reshapeTo(b, slice(b, offsets, int64_t(2 + rank), int64_t(d), 1),
                              join({batch, offsetGroups}, join(places, {1})));
     Value tent = mapElements(
         b, join({batch, offsetGroups}, join(places, {windows.input[d]})), b.getF32Type(), offset,
         [&](ImplicitLocOpBuilder &in, ValueRange x) {
-          Value at = sub(in, mul(in, loopIndex(in, int64_t(2 + rank + d)),
-                                 scalarInt(in, windows.strides[d])),
-                         scalarInt(in, windows.low[d]));
-          at = add(in, at, mul(in, loopIndex(in, int64_t(2 + d)),
-                               scalarInt(in, windows.dilations[d])));
+          Value at = sub(
+              in, mul(in, loopIndex(in, int64_t(2 + rank + d)), scalarInt(in, windows.strides[d])),
+              scalarInt(in, windows.low[d]));
+          at = add(in, at,
+                   mul(in, loopIndex(in, int64_t(2 + d)), scalarInt(in, windows.dilations[d])));
           at = sub(in, at, loopIndex(in, int64_t(2 + 2 * rank)));
           Value distance = math::AbsFOp::create(in, add(in, toFloat(in, at), x[0]));
           return larger(in, sub(in, scalarFloat(in, 1), distance), scalarFloat(in, 0));
@@ -229,24 +231,24 @@ SmallVector<Value> convertDeformConv(NodeOp op, ValueRange inputs, ImplicitLocOp
                        llvm::to_vector(llvm::seq<unsigned>(0, parallel)));
   }
   if (Value mask = getOptional(inputs, 4)) {
-    samples = each(b, {samples, reshapeTo(b, mask, join({batch, offsetGroups, 1}, places))},
-                   binary<mul>);
+    samples =
+        each(b, {samples, reshapeTo(b, mask, join({batch, offsetGroups, 1}, places))}, binary<mul>);
   }
   // Loops: batch, group, result, windows, channel, elements of a window.
   int64_t results = shapeOf(weights)[0] / groups;
   samples = reshapeTo(b, samples, join({batch, groups, channels / groups}, places));
   weights = reshapeTo(b, weights, join({groups, results, channels / groups}, windows.kernel));
-  SmallVector<int64_t> extents =
-      join(join({batch, groups, results}, windows.output), join({channels / groups}, windows.kernel));
+  SmallVector<int64_t> extents = join(join({batch, groups, results}, windows.output),
+                                      join({channels / groups}, windows.kernel));
   unsigned parallel = unsigned(3 + rank);
   SmallVector<unsigned> sampleLoops{0, 1, parallel}, weightLoops{1, 2, parallel};
   auto elements = llvm::seq<unsigned>(parallel + 1, unsigned(extents.size()));
   llvm::append_range(sampleLoops, elements);
   llvm::append_range(sampleLoops, llvm::seq<unsigned>(3, parallel));
   llvm::append_range(weightLoops, elements);
-  Value sums = contract(b, extents, readAt(b, samples, sampleLoops),
-                        readAt(b, weights, weightLoops),
-                        llvm::to_vector(llvm::seq<unsigned>(0, parallel)));
+  Value sums =
+      contract(b, extents, readAt(b, samples, sampleLoops), readAt(b, weights, weightLoops),
+               llvm::to_vector(llvm::seq<unsigned>(0, parallel)));
   return {addBias(b, reshapeTo(b, sums, shapeOf(op.getResult(0))), getOptional(inputs, 3))};
 }
 
@@ -273,11 +275,12 @@ SmallVector<Value> convertCausal(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   int64_t size = shapeOf(inputs[1])[2];
   Value past = getOptional(inputs, 3), padded = inputs[0];
   if (size > 1) {
-    padded = past ? concat(b, {past, padded}, 2)
-                  : padOrCut(b, padded, {0, 0, size - 1}, {0, 0, 0}, 0);
+    padded =
+        past ? concat(b, {past, padded}, 2) : padOrCut(b, padded, {0, 0, size - 1}, {0, 0, 0}, 0);
   }
   Windows windows{{length + size - 1}, {size}, {1}, {1}, {0}, {0}, {length}};
-  Value sums = addBias(b, convolve(b, padded, inputs[1], windows, channels), getOptional(inputs, 2));
+  Value sums =
+      addBias(b, convolve(b, padded, inputs[1], windows, channels), getOptional(inputs, 2));
   if (getString(op, "activation", "none") != "none") {
     sums = each(b, sums, [](ImplicitLocOpBuilder &in, ValueRange x) {
       return mul(in, x[0], sigmoidOf(in, x[0]));

@@ -115,8 +115,7 @@ Value multiply(ImplicitLocOpBuilder &b, ArrayRef<std::pair<Value, Labels>> terms
     Read &read = reads.emplace_back(Read{value, {}});
     for (auto [label, extent] : llvm::zip_equal(labels, shapeOf(value))) {
       size_t at = size_t(llvm::find(loops, label) - loops.begin());
-      read.at.push_back(extent == 1 && extents[at] != 1 ? b.getAffineConstantExpr(0)
-                                                        : loop(b, at));
+      read.at.push_back(extent == 1 && extents[at] != 1 ? b.getAffineConstantExpr(0) : loop(b, at));
     }
   }
   return overLoops(b, extents, reads,

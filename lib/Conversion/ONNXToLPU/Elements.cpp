@@ -48,8 +48,7 @@ SmallVector<APInt> unpack(ArrayRef<char> bytes, Type element, int64_t count) {
 }
 
 /// The bits of every element of a constant; nothing where its file cannot be read.
-std::optional<SmallVector<APInt>> getBits(Attribute value, RankedTensorType type,
-                                          Operation *op) {
+std::optional<SmallVector<APInt>> getBits(Attribute value, RankedTensorType type, Operation *op) {
   Type element = type.getElementType();
   if (auto reference = dyn_cast<mlir::onnx::WeightRefAttr>(value)) {
     mlir::onnx::WeightFiles files(op->getParentOfType<ModuleOp>());

@@ -20,23 +20,20 @@ bool isWideUnsigned(mlir::onnx::NodeOp op, unsigned index);
 
 /// Before version 7 the second input of arithmetic broadcasts from `axis` on:
 /// with trailing ones it does as numpy has it.
-llvm::SmallVector<mlir::Value> alignInputs(mlir::onnx::NodeOp op,
-                                           mlir::ValueRange inputs,
+llvm::SmallVector<mlir::Value> alignInputs(mlir::onnx::NodeOp op, mlir::ValueRange inputs,
                                            mlir::ImplicitLocOpBuilder &builder);
 
 /// Inputs broadcast to the result; `body` takes (builder, elements), or the
 /// node in front.
 template <auto body>
-llvm::SmallVector<mlir::Value> convertElements(mlir::onnx::NodeOp op,
-                                               mlir::ValueRange inputs,
+llvm::SmallVector<mlir::Value> convertElements(mlir::onnx::NodeOp op, mlir::ValueRange inputs,
                                                mlir::ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
   return {mapElements(
       b, type.getShape(), type.getElementType(), alignInputs(op, inputs, b),
       [&](mlir::ImplicitLocOpBuilder &at, mlir::ValueRange in) {
         if constexpr (std::is_invocable_v<decltype(body), mlir::onnx::NodeOp,
-                                          mlir::ImplicitLocOpBuilder &,
-                                          mlir::ValueRange>) {
+                                          mlir::ImplicitLocOpBuilder &, mlir::ValueRange>) {
           return mlir::Value(body(op, at, in));
         } else {
           return mlir::Value(body(at, in));
@@ -47,22 +44,18 @@ llvm::SmallVector<mlir::Value> convertElements(mlir::onnx::NodeOp op,
 /// A rule for elements of every number type that the operator has.
 template <auto body>
 constexpr Rule elementRule(llvm::StringRef name, int64_t since = 1,
-                           Elements elements = Elements::Carried,
-                           llvm::StringRef domain = "") {
+                           Elements elements = Elements::Carried, llvm::StringRef domain = "") {
   return {domain, name, since, whyNotNumbers, convertElements<body>, elements};
 }
 /// A rule for floats.
 template <auto body>
-constexpr Rule floatRule(llvm::StringRef name, int64_t since = 1,
-                         llvm::StringRef domain = "") {
-  return {domain,           name, since, whyNotFloats, convertElements<body>,
-          Elements::Carried};
+constexpr Rule floatRule(llvm::StringRef name, int64_t since = 1, llvm::StringRef domain = "") {
+  return {domain, name, since, whyNotFloats, convertElements<body>, Elements::Carried};
 }
 
 /// `x` within the range of `to`, a float type of 8 bits or less; of others as
 /// it is.
-mlir::Value saturateFloat(mlir::ImplicitLocOpBuilder &builder, mlir::Value x,
-                          mlir::Type to);
+mlir::Value saturateFloat(mlir::ImplicitLocOpBuilder &builder, mlir::Value x, mlir::Type to);
 /// 1 / (1 + exp(-x)).
 mlir::Value sigmoid(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange in);
 

@@ -83,11 +83,12 @@ SmallVector<Value> convertLabels(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   // A key is one of a few, else the place after them.
   int64_t count = int64_t(keys.size());
   unsigned rank = unsigned(type.getRank());
-  Value place = reduceLoops(b, type.getShape(), count, b.getI32Type(), Combine::Least,
-                            {Access(inputs[0]), Access(make(keys, elementOf(inputs[0]).isF32()), {loopAt(b, rank)})},
-                            [&](const Point &point) {
-                              return select(point[0] == point[1], point.loop(rank), double(count));
-                            });
+  Value place = reduceLoops(
+      b, type.getShape(), count, b.getI32Type(), Combine::Least,
+      {Access(inputs[0]), Access(make(keys, elementOf(inputs[0]).isF32()), {loopAt(b, rank)})},
+      [&](const Point &point) {
+        return select(point[0] == point[1], point.loop(rank), double(count));
+      });
   return {gatherAlong(b, make(values, isFloat), place)};
 }
 
@@ -98,12 +99,12 @@ SmallVector<Value> convertLabels(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
 std::string whyNotGrams(NodeOp op) {
   std::string reason = whyNotRanked(op);
   StringRef mode = getString(op, "mode", "TF");
-  return !reason.empty()                       ? reason
-         : !getIntList(op, "pool_int64s")      ? "the pool is not of integers"
-         : !getIntList(op, "ngram_counts")     ? "ngram_counts is not given"
-         : !getIntList(op, "ngram_indexes")    ? "ngram_indexes is not given"
+  return !reason.empty()                                    ? reason
+         : !getIntList(op, "pool_int64s")                   ? "the pool is not of integers"
+         : !getIntList(op, "ngram_counts")                  ? "ngram_counts is not given"
+         : !getIntList(op, "ngram_indexes")                 ? "ngram_indexes is not given"
          : mode != "TF" && mode != "IDF" && mode != "TFIDF" ? ("mode is " + mode).str()
-                                               : "";
+                                                            : "";
 }
 
 /// How often every n-gram of `grams` (one a row) is in a row of `data`, with `skips` items left out
@@ -146,7 +147,8 @@ SmallVector<Value> convertGrams(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
       continue;
     }
     Value sum = makeFloats(b, {rows, count}, SmallVector<double>(size_t(rows * count), 0));
-    Value grams = makeInts(b, {count, size}, ArrayRef(pool).slice(size_t(first), size_t(count * size)));
+    Value grams =
+        makeInts(b, {count, size}, ArrayRef(pool).slice(size_t(first), size_t(count * size)));
     // Nothing is left out of one item.
     int64_t skips = size < least || size > most ? -1 : size == 1 ? 0 : mostSkips;
     for (int64_t skip = 0; skip <= skips && items > (size - 1) * (skip + 1); ++skip) {
@@ -174,12 +176,12 @@ SmallVector<Value> convertGrams(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     if (auto given = dyn_cast_or_null<DenseF32ArrayAttr>(op.getNodeAttr("weights"))) {
       llvm::copy(given.asArrayRef().take_front(size_t(width)), weights.begin());
     }
-    result = mapLoops(b, {rows, width}, b.getF32Type(),
-                      {Access(result), Access(makeFloats(b, width, weights), {loopAt(b, 1)})},
-                      [&](const Point &point) {
-                        return mode == "IDF" ? select(point[0] > 0, point[1], 0)
-                                             : point[0] * point[1];
-                      });
+    result =
+        mapLoops(b, {rows, width}, b.getF32Type(),
+                 {Access(result), Access(makeFloats(b, width, weights), {loopAt(b, 1)})},
+                 [&](const Point &point) {
+                   return mode == "IDF" ? select(point[0] > 0, point[1], 0) : point[0] * point[1];
+                 });
   }
   return {reshapeTo(b, result, outputType(op, 0).getShape())};
 }
@@ -197,7 +199,9 @@ struct Ensemble {
   };
 
   explicit Ensemble(NodeOp op) : op(op) {
-    auto list = [&](StringRef name) { return getIntList(op, name).value_or(SmallVector<int64_t>()); };
+    auto list = [&](StringRef name) {
+      return getIntList(op, name).value_or(SmallVector<int64_t>());
+    };
     for (int64_t root : list("tree_roots")) {
       trueIds = list("nodes_truenodeids"), falseIds = list("nodes_falsenodeids");
       trueLeafs = list("nodes_trueleafs"), falseLeafs = list("nodes_falseleafs");
@@ -270,8 +274,8 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   };
   // One row a node: its feature of every sample.
   Value data = take(b, transpose(b, inputs[0], {1, 0}), 0, features);
-  SmallVector<int64_t> missing =
-      getIntList(op, "nodes_missing_value_tracks_true").value_or(SmallVector<int64_t>(size_t(nodes), 0));
+  SmallVector<int64_t> missing = getIntList(op, "nodes_missing_value_tracks_true")
+                                     .value_or(SmallVector<int64_t>(size_t(nodes), 0));
   bool tracks = llvm::is_contained(missing, 1);
   llvm::SmallDenseSet<int64_t> used;
   for (double mode : modes) {
@@ -279,11 +283,12 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   }
   auto ofNode = [&](Value value) { return Access(value, {loopAt(b, 0)}); };
   SmallVector<Access> reads{Access(data), ofNode(makeFloats(b, nodes, splits)),
-                          ofNode(makeInts(b, nodes, asInts(modes))),
-                          ofNode(makeInts(b, nodes, missing))};
+                            ofNode(makeInts(b, nodes, asInts(modes))),
+                            ofNode(makeInts(b, nodes, missing))};
   if (used.contains(kMember)) {
     // As many members a node as the one with the most, filled with NaN, which nothing equals.
-    SmallVector<double> members = getNumbers(op, {"membership_values"}).value_or(SmallVector<double>());
+    SmallVector<double> members =
+        getNumbers(op, {"membership_values"}).value_or(SmallVector<double>());
     SmallVector<SmallVector<double>> sets(static_cast<size_t>(nodes));
     size_t next = 0, most = 1;
     for (int64_t node = 0; node < nodes; ++node) {
@@ -353,15 +358,14 @@ SmallVector<Value> convertTrees(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
                 : aggregate == 3 ? std::numeric_limits<float>::lowest()
                                  : 0;
   double trees = double(getIntList(op, "tree_roots")->size());
-  Value result = reduceLoops(
-      b, {samples, count}, leaves, b.getF32Type(), combine,
-      {Access(isReached, {loopAt(b, 2), loopAt(b, 0)}),
-       Access(makeInts(b, leaves, targetOf), {loopAt(b, 2)}),
-       Access(makeFloats(b, leaves, weightOf), {loopAt(b, 2)})},
-      [&](const Point &point) {
-        Scalar weight = aggregate == 0 ? point[2] * (1 / trees) : point[2];
-        return select(point[0] & (point[1] == point.loop(1)), weight, none);
-      });
+  Value result = reduceLoops(b, {samples, count}, leaves, b.getF32Type(), combine,
+                             {Access(isReached, {loopAt(b, 2), loopAt(b, 0)}),
+                              Access(makeInts(b, leaves, targetOf), {loopAt(b, 2)}),
+                              Access(makeFloats(b, leaves, weightOf), {loopAt(b, 2)})},
+                             [&](const Point &point) {
+                               Scalar weight = aggregate == 0 ? point[2] * (1 / trees) : point[2];
+                               return select(point[0] & (point[1] == point.loop(1)), weight, none);
+                             });
   return {result};
 }
 

@@ -11,8 +11,7 @@ using mlir::onnx::NodeOp;
 namespace {
 
 /// Ones on diagonal `k`.
-SmallVector<Value> convertEyeLike(NodeOp op, ValueRange inputs,
-                                  ImplicitLocOpBuilder &b) {
+SmallVector<Value> convertEyeLike(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
   int64_t offset = getInt(op, "k", 0), columns = type.getDimSize(1);
   std::vector<int32_t> elements(size_t(type.getNumElements()));
@@ -25,23 +24,18 @@ SmallVector<Value> convertEyeLike(NodeOp op, ValueRange inputs,
   if (type.getElementType().isInteger(32)) {
     return {ones};
   }
-  return {mapElements(
-      b, type.getShape(), type.getElementType(), ones,
-      [&](ImplicitLocOpBuilder &at, ValueRange in) -> Value {
-        Type element = type.getElementType();
-        return element.isInteger(1)
-                   ? Value(arith::TruncIOp::create(at, element, in[0]))
-                   : Value(arith::SIToFPOp::create(at, element, in[0]));
-      })};
+  return {mapElements(b, type.getShape(), type.getElementType(), ones,
+                      [&](ImplicitLocOpBuilder &at, ValueRange in) -> Value {
+                        Type element = type.getElementType();
+                        return element.isInteger(1)
+                                   ? Value(arith::TruncIOp::create(at, element, in[0]))
+                                   : Value(arith::SIToFPOp::create(at, element, in[0]));
+                      })};
 }
 
-std::string whyNotRandom(NodeOp op) {
-  return "random numbers: every run of a program is the same";
-}
+std::string whyNotRandom(NodeOp op) { return "random numbers: every run of a program is the same"; }
 
-SmallVector<Value> convertNothing(NodeOp, ValueRange, ImplicitLocOpBuilder &) {
-  return {};
-}
+SmallVector<Value> convertNothing(NodeOp, ValueRange, ImplicitLocOpBuilder &) { return {}; }
 
 } // namespace
 

@@ -91,9 +91,10 @@ Value flattenIndices(ImplicitLocOpBuilder &b, Value indices, ArrayRef<int64_t> e
 
 std::string whyNotGatherND(NodeOp op) {
   std::string reason = whyNotRanked(op);
-  return !reason.empty()                                  ? reason
-         : inputType(op, 0).getRank() == 0 || inputType(op, 1).getRank() == 0 ? "an input is a scalar"
-                                                          : "";
+  return !reason.empty() ? reason
+         : inputType(op, 0).getRank() == 0 || inputType(op, 1).getRank() == 0
+             ? "an input is a scalar"
+             : "";
 }
 
 SmallVector<Value> convertGatherND(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -134,41 +135,38 @@ std::string whyNotScatter(NodeOp op) {
   if (!getReduction(op)) {
     return reduction == "none" ? "" : ("reduction is " + reduction).str();
   }
-  return inputType(op, 0).getRank() == 0                   ? "input 0 is a scalar"
+  return inputType(op, 0).getRank() == 0                  ? "input 0 is a scalar"
          : inputType(op, 0).getElementType().isInteger(1) ? "a reduction of bool"
-                                                             : "";
+                                                          : "";
 }
 
 /// Sums and products are rounded, everything else is only moved.
 std::string whyNotMovingScatter(NodeOp op) {
   std::string reason = whyNotScatter(op);
   auto reduction = getReduction(op);
-  return !reason.empty() ? reason
+  return !reason.empty()                                              ? reason
          : reduction == Combine::Sum || reduction == Combine::Product ? "the reduction computes"
-                                                                        : "";
+                                                                      : "";
 }
 
 /// Scatters `updates` into `data`; the shape is the data's and loop `inner` runs over the
 /// updates that may be for an element, which read at `updatesAt`. `isHere` says if one is.
-Value scatterJoined(ImplicitLocOpBuilder &b, Value data, Combine combine, Type model,
-                    int64_t inner, ArrayRef<Access> reads,
-                    llvm::function_ref<Scalar(const Point &)> isHere) {
+Value scatterJoined(ImplicitLocOpBuilder &b, Value data, Combine combine, Type model, int64_t inner,
+                    ArrayRef<Access> reads, llvm::function_ref<Scalar(const Point &)> isHere) {
   Type element = elementOf(data);
   bool orders = combine == Combine::Most || combine == Combine::Least;
   auto key = [&](Scalar a) { return orders ? inOrder(a, model) : a; };
   // Input 0 has the updates.
-  Value joined = reduceLoops(b, shapeOf(data), inner, element, combine, reads,
-                             [&](const Point &point) {
-                               TypedAttr neutral = getNeutral(b, combine, element);
-                               auto number = dyn_cast<FloatAttr>(neutral);
-                               Scalar none = number
-                                                 ? point.number(number.getValueAsDouble())
-                                                 : point.integer(cast<IntegerAttr>(neutral).getInt());
-                               return select(isHere(point), key(point[0]), none);
-                             });
-  return mapLoops(b, shapeOf(data), element, {Access(data), Access(joined)}, [&](const Point &point) {
-    return key(join(combine, key(point[0]), point[1]));
-  });
+  Value joined =
+      reduceLoops(b, shapeOf(data), inner, element, combine, reads, [&](const Point &point) {
+        TypedAttr neutral = getNeutral(b, combine, element);
+        auto number = dyn_cast<FloatAttr>(neutral);
+        Scalar none = number ? point.number(number.getValueAsDouble())
+                             : point.integer(cast<IntegerAttr>(neutral).getInt());
+        return select(isHere(point), key(point[0]), none);
+      });
+  return mapLoops(b, shapeOf(data), element, {Access(data), Access(joined)},
+                  [&](const Point &point) { return key(join(combine, key(point[0]), point[1])); });
 }
 
 SmallVector<Value> convertScatterElements(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -198,10 +196,9 @@ SmallVector<Value> convertScatterElements(NodeOp op, ValueRange inputs, Implicit
                           {Access(updates, at), Access(indices, at)},
                           [&](const Point &point) { return isHere(point[1], point); })};
   }
-  Value last = reduceLoops(b, shape, count, b.getI32Type(), Combine::Most, Access(indices, at),
-                           [&](const Point &point) {
-                             return select(isHere(point[0], point), point.loop(inner), -1);
-                           });
+  Value last = reduceLoops(
+      b, shape, count, b.getI32Type(), Combine::Most, Access(indices, at),
+      [&](const Point &point) { return select(isHere(point[0], point), point.loop(inner), -1); });
   Value picked = reduceLoops(b, shape, count, element, Combine::Pick,
                              {Access(last), Access(updates, at)}, [&](const Point &point) {
                                return select(point[0] == point.loop(inner), point[1],
@@ -226,21 +223,20 @@ SmallVector<Value> convertScatterND(NodeOp op, ValueRange inputs, ImplicitLocOpB
   Value updates = reshapeTo(b, inputs[2], {count, row});
   Value result;
   if (auto combine = getReduction(op)) {
-    result = scatterJoined(
-        b, data, *combine, inputType(op, 0).getElementType(), count,
-        {Access(updates, {loopAt(b, 2), loopAt(b, 1)}), Access(at, {loopAt(b, 2)})},
-        [&](const Point &point) { return point[1] == point.loop(0); });
+    result =
+        scatterJoined(b, data, *combine, inputType(op, 0).getElementType(), count,
+                      {Access(updates, {loopAt(b, 2), loopAt(b, 1)}), Access(at, {loopAt(b, 2)})},
+                      [&](const Point &point) { return point[1] == point.loop(0); });
   } else {
-    Value last = reduceLoops(b, places, count, b.getI32Type(), Combine::Most,
-                             Access(at, {loopAt(b, 1)}), [](const Point &point) {
-                               return select(point[0] == point.loop(0), point.loop(1), -1);
-                             });
-    Value rows = mapLoops(b, places, b.getI32Type(), Access(last), [](const Point &point) {
-      return maximum(point[0], point.integer(0));
-    });
-    result = mapLoops(b, {places, row}, element,
-                      {Access(last, {loopAt(b, 0)}), Access(data), Access(gatherAlong(b, updates, rows))},
-                      [](const Point &point) { return select(point[0] < 0, point[1], point[2]); });
+    Value last = reduceLoops(
+        b, places, count, b.getI32Type(), Combine::Most, Access(at, {loopAt(b, 1)}),
+        [](const Point &point) { return select(point[0] == point.loop(0), point.loop(1), -1); });
+    Value rows = mapLoops(b, places, b.getI32Type(), Access(last),
+                          [](const Point &point) { return maximum(point[0], point.integer(0)); });
+    result = mapLoops(
+        b, {places, row}, element,
+        {Access(last, {loopAt(b, 0)}), Access(data), Access(gatherAlong(b, updates, rows))},
+        [](const Point &point) { return select(point[0] < 0, point[1], point[2]); });
   }
   return {reshapeTo(b, result, shape)};
 }
@@ -276,8 +272,8 @@ SmallVector<Value> convertNativeTensorScatter(NodeOp op, ValueRange inputs,
                                               ImplicitLocOpBuilder &b) {
   Value positions = op.hasInput(2) ? inputs[2] : Value();
   bool circular = getString(op, "mode", "linear") == "circular";
-  return {mlir::lpu::CacheUpdateOp::create(b, inputs[0].getType(), inputs[0], inputs[1],
-                                           positions, getScatterAxis(op), circular)
+  return {mlir::lpu::CacheUpdateOp::create(b, inputs[0].getType(), inputs[0], inputs[1], positions,
+                                           getScatterAxis(op), circular)
               .getResult()};
 }
 
@@ -288,7 +284,8 @@ SmallVector<Value> convertTensorScatter(NodeOp op, ValueRange inputs, ImplicitLo
   int64_t rows = shapeOf(inputs[1])[size_t(axis)];
   bool circular = getString(op, "mode", "linear") == "circular";
   Type element = elementOf(inputs[0]);
-  Value positions = op.hasInput(2) ? inputs[2] : makeInts(b, shape[0], SmallVector<int64_t>(size_t(shape[0]), 0));
+  Value positions =
+      op.hasInput(2) ? inputs[2] : makeInts(b, shape[0], SmallVector<int64_t>(size_t(shape[0]), 0));
   // Which row an element of the cache gets; one that is no row where it stays.
   auto rowOf = [&](Scalar position, const Point &point) {
     Scalar row = point.loop(unsigned(axis)) - position;
@@ -301,12 +298,12 @@ SmallVector<Value> convertTensorScatter(NodeOp op, ValueRange inputs, ImplicitLo
     });
   }
   Access position(positions, {loopAt(b, 0)});
-  Value picked = reduceLoops(
-      b, shape, rows, element, Combine::Pick,
-      {position, Access(inputs[1], replace(b, rank, axis, unsigned(rank)))}, [&](const Point &point) {
-        return select(rowOf(point[0], point) == point.loop(unsigned(rank)), point[1],
-                      getNothing(point, element));
-      });
+  Value picked = reduceLoops(b, shape, rows, element, Combine::Pick,
+                             {position, Access(inputs[1], replace(b, rank, axis, unsigned(rank)))},
+                             [&](const Point &point) {
+                               return select(rowOf(point[0], point) == point.loop(unsigned(rank)),
+                                             point[1], getNothing(point, element));
+                             });
   return {mapLoops(b, shape, element, {position, Access(inputs[0]), Access(picked)},
                    [&](const Point &point) {
                      Scalar row = rowOf(point[0], point);
@@ -338,16 +335,17 @@ SmallVector<Value> convertMaxUnpool(NodeOp op, ValueRange inputs, ImplicitLocOpB
                              Scalar place = point.loop(0) * double(places) + point.loop(1);
                              return select(point[0] == place, point.loop(2), -1);
                            });
-  Value result = reduceLoops(b, {planes, places}, count, element, Combine::Sum,
-                             {Access(last), Access(values, at)}, [&](const Point &point) {
-                               return select(point[0] == point.loop(2), point[1], 0);
-                             });
+  Value result = reduceLoops(
+      b, {planes, places}, count, element, Combine::Sum, {Access(last), Access(values, at)},
+      [&](const Point &point) { return select(point[0] == point.loop(2), point[1], 0); });
   return {padWith(b, reshapeTo(b, result, full), low, high, getNeutral(b, Combine::Sum, element))};
 }
 
 std::string whyNotMaxUnpool(NodeOp op) {
   std::string reason = whyNotRanked(op);
-  return !reason.empty() ? reason : !getIntList(op, "kernel_shape") ? "kernel_shape is not given" : "";
+  return !reason.empty()                   ? reason
+         : !getIntList(op, "kernel_shape") ? "kernel_shape is not given"
+                                           : "";
 }
 
 //===----------------------------------------------------------------------===//
@@ -469,9 +467,10 @@ SmallVector<Value> convertUnique(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
       [&](const Point &point) {
         return select(point[0] != point[1], point.loop(2), double(size));
       });
-  Value first = reduceLoops(b, rows, rows, i32, Combine::Least, Access(differ), [&](const Point &point) {
-    return select(point[0] >= double(size), point.loop(1), double(rows));
-  });
+  Value first =
+      reduceLoops(b, rows, rows, i32, Combine::Least, Access(differ), [&](const Point &point) {
+        return select(point[0] >= double(size), point.loop(1), double(rows));
+      });
   // How many groups are before that of row i.
   Value rank;
   Access firstOfOther(first, {loopAt(b, 1)});
@@ -481,24 +480,23 @@ SmallVector<Value> convertUnique(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
         {Access(matrix, {loopAt(b, 0), loopAt(b, 2)}), Access(matrix, {loopAt(b, 1), loopAt(b, 2)}),
          Access(differ, {loopAt(b, 0), loopAt(b, 1)})},
         [&](const Point &point) {
-          Scalar isLess = model.isInteger(1)
-                              ? toInt(point[1]) < toInt(point[0])
-                              : inOrder(point[1], model) < inOrder(point[0], model);
+          Scalar isLess = model.isInteger(1) ? toInt(point[1]) < toInt(point[0])
+                                             : inOrder(point[1], model) < inOrder(point[0], model);
           return (point[2] == point.loop(2)) & isLess;
         });
-    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Access(less), firstOfOther},
-                       [&](const Point &point) {
-                         return toInt(point[0] & (point[1] == point.loop(1)));
-                       });
+    rank = reduceLoops(
+        b, rows, rows, i32, Combine::Sum, {Access(less), firstOfOther},
+        [&](const Point &point) { return toInt(point[0] & (point[1] == point.loop(1))); });
   } else {
-    rank = reduceLoops(b, rows, rows, i32, Combine::Sum, {Access(first, {loopAt(b, 0)}), firstOfOther},
-                       [&](const Point &point) {
+    rank = reduceLoops(b, rows, rows, i32, Combine::Sum,
+                       {Access(first, {loopAt(b, 0)}), firstOfOther}, [&](const Point &point) {
                          return toInt((point[1] == point.loop(1)) & (point.loop(1) < point[0]));
                        });
   }
   Value indices = reduceLoops(b, groups, rows, i32, Combine::Sum,
                               {Access(rank, {loopAt(b, 1)}), firstOfOther}, [](const Point &point) {
-                                Scalar here = (point[0] == point.loop(0)) & (point[1] == point.loop(1));
+                                Scalar here =
+                                    (point[0] == point.loop(0)) & (point[1] == point.loop(1));
                                 return select(here, point.loop(1), 0);
                               });
   Value counts = reduceLoops(b, groups, rows, i32, Combine::Sum, Access(rank, {loopAt(b, 1)}),

@@ -30,9 +30,9 @@ template <typename Op> Scalar applyTo(Scalar a) {
 }
 
 TypedAttr getNumber(OpBuilder &builder, Type type, double number) {
-  return isa<FloatType>(type)  ? TypedAttr(builder.getFloatAttr(type, number))
-         : type.isInteger(1)   ? TypedAttr(builder.getBoolAttr(number != 0))
-                               : TypedAttr(builder.getIntegerAttr(type, int64_t(number)));
+  return isa<FloatType>(type) ? TypedAttr(builder.getFloatAttr(type, number))
+         : type.isInteger(1)  ? TypedAttr(builder.getBoolAttr(number != 0))
+                              : TypedAttr(builder.getIntegerAttr(type, int64_t(number)));
 }
 
 /// The terms of one sum or scan of n elements are few enough for one reduction of n * n.
@@ -44,7 +44,8 @@ constexpr size_t kMaxPieces = 16;
 
 bool Scalar::isFloat() const { return isa<FloatType>(getType()); }
 Scalar Scalar::like(double number) const {
-  return Scalar(*builder, arith::ConstantOp::create(*builder, getNumber(*builder, getType(), number)));
+  return Scalar(*builder,
+                arith::ConstantOp::create(*builder, getNumber(*builder, getType(), number)));
 }
 
 Scalar operator+(Scalar a, Scalar b) { return apply<arith::AddFOp, arith::AddIOp>(a, b); }
@@ -118,7 +119,8 @@ Scalar Point::number(double value) const {
   return Scalar(builder, arith::ConstantOp::create(builder, builder.getF32FloatAttr(float(value))));
 }
 Scalar Point::integer(int64_t value) const {
-  return Scalar(builder, arith::ConstantOp::create(builder, builder.getI32IntegerAttr(int32_t(value))));
+  return Scalar(builder,
+                arith::ConstantOp::create(builder, builder.getI32IntegerAttr(int32_t(value))));
 }
 Scalar Point::boolean(bool value) const {
   return Scalar(builder, arith::ConstantOp::create(builder, builder.getBoolAttr(value)));
@@ -152,9 +154,9 @@ TypedAttr getNeutral(OpBuilder &builder, Combine combine, Type element) {
 }
 
 Scalar getNothing(const Point &point, Type element) {
-  return isa<FloatType>(element)  ? point.number(-0.0)
-         : element.isInteger(1) ? point.boolean(false)
-                                : point.integer(0);
+  return isa<FloatType>(element) ? point.number(-0.0)
+         : element.isInteger(1)  ? point.boolean(false)
+                                 : point.integer(0);
 }
 
 Scalar join(Combine combine, Scalar a, Scalar b) {

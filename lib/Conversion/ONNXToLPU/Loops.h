@@ -163,7 +163,7 @@ mlir::Value scan(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t
 
 /// table[.., indices, ..] with indices of the run that are not negative.
 mlir::Value gatherAlong(mlir::ImplicitLocOpBuilder &builder, mlir::Value table, mlir::Value indices,
-                       int64_t axis = 0);
+                        int64_t axis = 0);
 /// The first `count` indices at which `condition`, a vector of i1, is true; 0 where there are
 /// fewer.
 mlir::Value findTrue(mlir::ImplicitLocOpBuilder &builder, mlir::Value condition, int64_t count);

@@ -59,8 +59,7 @@ Value getLoss(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b, Value logPr
   if (reduction == "none") {
     return loss;
   }
-  SmallVector<int64_t> axes =
-      llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shapeOf(loss).size())));
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shapeOf(loss).size())));
   Value sum = reshapeTo(b, reduceTo1(b, loss, axes, Join::Add), {});
   if (reduction == "sum") {
     return sum;

@@ -14,8 +14,7 @@ using mlir::onnx::NodeOp;
 namespace lpu::onnx_lowering {
 namespace {
 
-SmallVector<Value> convertIdentity(NodeOp op, ValueRange inputs,
-                                   ImplicitLocOpBuilder &b) {
+SmallVector<Value> convertIdentity(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   return {inputs[0]};
 }
 
@@ -37,8 +36,7 @@ std::string whyNotReshape(NodeOp op) {
 /// Any operator whose output has the input's elements in the input's order: the
 /// shape is the type's, however the node spells it.
 SmallVector<Value> convertReshape(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  return {reshape(b, inputs[0],
-                                        cast<RankedTensorType>(op.getResult(0).getType()))};
+  return {reshape(b, inputs[0], cast<RankedTensorType>(op.getResult(0).getType()))};
 }
 
 std::string whyNotTranspose(NodeOp op) {
@@ -205,27 +203,28 @@ SmallVector<Value> convertPad(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
                               : std::optional(SmallVector<double>{getFloat(op, "value", 0)});
   if (known) {
     double value = known->empty() ? 0 : known->front();
-    TypedAttr attribute = isa<FloatType>(element)
-                              ? TypedAttr(b.getFloatAttr(element, value))
-                          : element.isInteger(1) ? TypedAttr(b.getBoolAttr(value != 0))
-                                                 : TypedAttr(b.getI32IntegerAttr(int32_t(int64_t(value))));
+    TypedAttr attribute = isa<FloatType>(element) ? TypedAttr(b.getFloatAttr(element, value))
+                          : element.isInteger(1)
+                              ? TypedAttr(b.getBoolAttr(value != 0))
+                              : TypedAttr(b.getI32IntegerAttr(int32_t(int64_t(value))));
     return {padWith(b, result, low, high, attribute)};
   }
   // A number of the run: written over the zeros outside.
   Value zeros = padWith(b, result, low, high, getNeutral(b, Combine::Sum, element));
   SmallVector<AffineExpr> first(size_t(typeOf(number).getRank()), fixedAt(b, 0));
-  return {mapLoops(b, shape, element, {Access(zeros), Access(number, first)}, [&](const Point &point) {
-    Scalar value = point[0];
-    for (size_t d = 0; d < rank; ++d) {
-      if (low[d] != 0) {
-        value = select(point.loop(unsigned(d)) < double(low[d]), point[1], value);
-      }
-      if (high[d] != 0) {
-        value = select(point.loop(unsigned(d)) >= double(shape[d] - high[d]), point[1], value);
-      }
-    }
-    return value;
-  })};
+  return {
+      mapLoops(b, shape, element, {Access(zeros), Access(number, first)}, [&](const Point &point) {
+        Scalar value = point[0];
+        for (size_t d = 0; d < rank; ++d) {
+          if (low[d] != 0) {
+            value = select(point.loop(unsigned(d)) < double(low[d]), point[1], value);
+          }
+          if (high[d] != 0) {
+            value = select(point.loop(unsigned(d)) >= double(shape[d] - high[d]), point[1], value);
+          }
+        }
+        return value;
+      })};
 }
 
 /// The middle of what is longer, zeros around what is shorter.
@@ -283,7 +282,7 @@ SmallVector<Value> convertTile(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
 
 std::string whyNotImage(NodeOp op) {
   std::string reason = whyNotRanked(op);
-  return !reason.empty()                  ? reason
+  return !reason.empty()                   ? reason
          : inputType(op, 0).getRank() != 4 ? "input 0 has not 4 dimensions"
                                            : "";
 }
@@ -296,7 +295,8 @@ SmallVector<Value> convertDepthToSpace(NodeOp op, ValueRange inputs, ImplicitLoc
       isDCR ? SmallVector<int64_t>{from[0], block, block, depth, from[2], from[3]}
             : SmallVector<int64_t>{from[0], depth, block, block, from[2], from[3]};
   Value result = reshapeTo(b, inputs[0], split);
-  result = isDCR ? transpose(b, result, {0, 3, 4, 1, 5, 2}) : transpose(b, result, {0, 1, 4, 2, 5, 3});
+  result =
+      isDCR ? transpose(b, result, {0, 3, 4, 1, 5, 2}) : transpose(b, result, {0, 1, 4, 2, 5, 3});
   return {reshapeTo(b, result, outputType(op, 0).getShape())};
 }
 
@@ -304,17 +304,16 @@ SmallVector<Value> convertSpaceToDepth(NodeOp op, ValueRange inputs, ImplicitLoc
   ArrayRef<int64_t> from = shapeOf(inputs[0]);
   int64_t block = getInt(op, "blocksize", 1);
   bool isDCR = getString(op, "mode", "DCR") == "DCR";
-  Value result = reshapeTo(
-      b, inputs[0], {from[0], from[1], from[2] / block, block, from[3] / block, block});
-  result = isDCR ? transpose(b, result, {0, 3, 5, 1, 2, 4}) : transpose(b, result, {0, 1, 3, 5, 2, 4});
+  Value result =
+      reshapeTo(b, inputs[0], {from[0], from[1], from[2] / block, block, from[3] / block, block});
+  result =
+      isDCR ? transpose(b, result, {0, 3, 5, 1, 2, 4}) : transpose(b, result, {0, 1, 3, 5, 2, 4});
   return {reshapeTo(b, result, outputType(op, 0).getShape())};
 }
 
 std::string whyNotTrilu(NodeOp op) {
   std::string reason = whyNotConstant(op, {{1, "k"}});
-  return !reason.empty()                 ? reason
-         : inputType(op, 0).getRank() < 2 ? "input 0 is no matrix"
-                                          : "";
+  return !reason.empty() ? reason : inputType(op, 0).getRank() < 2 ? "input 0 is no matrix" : "";
 }
 
 SmallVector<Value> convertTrilu(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -363,9 +362,10 @@ SmallVector<Value> convertEyeLike(NodeOp op, ValueRange, ImplicitLocOpBuilder &b
   auto type = getCarriedTensor(op.getResult(0).getType());
   Value zeros = makeSplat(b, type, 0);
   int64_t k = getInt(op, "k", 0);
-  return {mapLoops(b, type.getShape(), type.getElementType(), Access(zeros), [&](const Point &point) {
-    return select(point.loop(1) == point.loop(0) + double(k), point[0].like(1), point[0]);
-  })};
+  return {
+      mapLoops(b, type.getShape(), type.getElementType(), Access(zeros), [&](const Point &point) {
+        return select(point.loop(1) == point.loop(0) + double(k), point[0].like(1), point[0]);
+      })};
 }
 
 SmallVector<Value> convertShape(NodeOp op, ValueRange, ImplicitLocOpBuilder &b) {
@@ -382,12 +382,13 @@ SmallVector<Value> convertSize(NodeOp op, ValueRange, ImplicitLocOpBuilder &b) {
 
 SmallVector<Value> convertRange(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
-  return {mapLoops(b, type.getShape(), type.getElementType(),
-                   {Access(inputs[0], ArrayRef<AffineExpr>()), Access(inputs[2], ArrayRef<AffineExpr>())},
-                   [](const Point &point) {
-                     Scalar i = point.loop(0);
-                     return point[0] + point[1] * (point[0].isFloat() ? toFloat(i) : i);
-                   })};
+  return {mapLoops(
+      b, type.getShape(), type.getElementType(),
+      {Access(inputs[0], ArrayRef<AffineExpr>()), Access(inputs[2], ArrayRef<AffineExpr>())},
+      [](const Point &point) {
+        Scalar i = point.loop(0);
+        return point[0] + point[1] * (point[0].isFloat() ? toFloat(i) : i);
+      })};
 }
 
 } // namespace

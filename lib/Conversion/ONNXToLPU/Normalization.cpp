@@ -26,14 +26,12 @@ std::string whyNotRmsNorm(NodeOp op) {
   return reason;
 }
 
-SmallVector<Value> convertRmsNorm(NodeOp op, ValueRange inputs,
-                                  ImplicitLocOpBuilder &b) {
+SmallVector<Value> convertRmsNorm(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   int64_t rank = cast<ShapedType>(inputs[0].getType()).getRank();
   int64_t axis = getInt(op, "axis", -1);
   float epsilon = getFloat(op, "epsilon", 1e-5f);
   return {mlir::lpu::RmsNormOp::create(b, inputs[0].getType(), inputs[0], inputs[1],
-                                       axis < 0 ? axis + rank : axis,
-                                       llvm::APFloat(epsilon))
+                                       axis < 0 ? axis + rank : axis, llvm::APFloat(epsilon))
               .getResult()};
 }
 
@@ -78,8 +76,7 @@ Value square(ImplicitLocOpBuilder &b, Value x) {
 struct Standardized {
   Value mean, centered, variance, inverse;
 };
-Standardized standardize(ImplicitLocOpBuilder &b, Value x, ArrayRef<int64_t> axes,
-                         float epsilon) {
+Standardized standardize(ImplicitLocOpBuilder &b, Value x, ArrayRef<int64_t> axes, float epsilon) {
   Value mean = meanTo1(b, x, axes);
   Value centered = each(b, {x, mean}, binary<sub>);
   Value variance = meanTo1(b, square(b, centered), axes);
@@ -183,7 +180,7 @@ std::string whyNotSkip(NodeOp op) {
 std::string whyNotChannels(NodeOp op) {
   std::string reason = whyNotRanked(op);
   return reason.empty() && typeOf(op.getInputs()[0]).getRank() < 2 ? "the input has no channels"
-                                                                    : reason;
+                                                                   : reason;
 }
 
 SmallVector<int64_t> axesFrom(Value value, int64_t first) {
@@ -275,11 +272,9 @@ SmallVector<Value> convertBatchNorm(NodeOp op, ValueRange inputs, ImplicitLocOpB
     mean = of.mean;
     variance = of.variance;
   }
-  Value normal =
-      each(b, {x, mean, inverseDeviation(b, variance, epsilon)},
-           [](ImplicitLocOpBuilder &in, ValueRange v) {
-             return mul(in, sub(in, v[0], v[1]), v[2]);
-           });
+  Value normal = each(
+      b, {x, mean, inverseDeviation(b, variance, epsilon)},
+      [](ImplicitLocOpBuilder &in, ValueRange v) { return mul(in, sub(in, v[0], v[1]), v[2]); });
   results[0] = scaleAndShift(b, normal, spread(inputs[1]), spread(inputs[2]));
   results.resize(std::max<size_t>(results.size(), op.getNumResults()));
   return pickResults(op, results);

@@ -1,8 +1,8 @@
 //===- ONNXToLPU.cpp - The onnx level to the tensor level -----------------===//
 
+#include "Elements.h"
 #include "LPU/IR/LPUDialect.h"
 #include "LPU/IR/LPUTensorOps.h"
-#include "Elements.h"
 #include "lpu/Conversion/ONNXRules.h"
 #include "lpu/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -207,14 +207,12 @@ private:
       if (Attribute name = function.removeArgAttr(i, builder.getStringAttr("onnx.name"))) {
         function.setArgAttr(i, mlir::lpu::LPUDialect::kNameAttr, name);
       }
-      if (Attribute most =
-              function.removeArgAttr(i, builder.getStringAttr(mlir::onnx::kMaxAttr))) {
+      if (Attribute most = function.removeArgAttr(i, builder.getStringAttr(mlir::onnx::kMaxAttr))) {
         function.setArgAttr(i, mlir::lpu::LPUDialect::kMaxAttr, most);
       }
     }
     for (unsigned i = 0; i < function.getNumResults(); ++i) {
-      if (Attribute name =
-              function.removeResultAttr(i, builder.getStringAttr("onnx.name"))) {
+      if (Attribute name = function.removeResultAttr(i, builder.getStringAttr("onnx.name"))) {
         function.setResultAttr(i, mlir::lpu::LPUDialect::kNameAttr, name);
       }
     }
@@ -224,12 +222,12 @@ private:
     ImplicitLocOpBuilder builder(op.getLoc(), &op);
     if (auto weight = dyn_cast<mlir::onnx::WeightOp>(op)) {
       // Only rules that take the model's own types read it as it is.
-      converted[weight] = mlir::lpu::WeightOp::create(builder, weight.getType(), weight.getNameAttr(),
-                                                      weight.getValue(), IntegerAttr());
+      converted[weight] = mlir::lpu::WeightOp::create(
+          builder, weight.getType(), weight.getNameAttr(), weight.getValue(), IntegerAttr());
     } else if (auto constant = dyn_cast<mlir::onnx::ConstantOp>(op)) {
       // A matrix keeps its name: it may become a weight in int8.
-      bool isMatrix = constant.getType().getRank() == 2 &&
-                      constant.getType().getElementType().isF32();
+      bool isMatrix =
+          constant.getType().getRank() == 2 && constant.getType().getElementType().isF32();
       auto value = cast<TypedAttr>(constant.getValue());
       converted[constant] =
           isMatrix ? mlir::lpu::WeightOp::create(builder, constant.getType(),
@@ -271,8 +269,7 @@ private:
       } else if (isNative) {
         inputs.push_back(getNative(input, builder));
       } else {
-        FailureOr<Value> carried =
-            carry(input, rule->elements == Elements::Moved, builder);
+        FailureOr<Value> carried = carry(input, rule->elements == Elements::Moved, builder);
         if (failed(carried)) {
           return failure();
         }
@@ -309,7 +306,8 @@ private:
     RankedTensorType type = ::lpu::onnx_lowering::getCarriedTensor(value.getType());
     Value now = lookUp(value);
     // bool is a byte in a file.
-    bool isBytes = value.getDefiningOp<mlir::onnx::WeightOp>() && type.getElementType().isInteger(1);
+    bool isBytes =
+        value.getDefiningOp<mlir::onnx::WeightOp>() && type.getElementType().isInteger(1);
     if (now.getType() == type && !isBytes) {
       return now;
     }
@@ -322,9 +320,10 @@ private:
       if (failed(constant)) {
         return failure();
       }
-      known = *constant ? *constant
-                        : mlir::lpu::NarrowOp::create(builder, type, now, isUnsigned(value.getType()))
-                              .getResult();
+      known = *constant
+                  ? *constant
+                  : mlir::lpu::NarrowOp::create(builder, type, now, isUnsigned(value.getType()))
+                        .getResult();
     }
     return known;
   }
@@ -350,9 +349,7 @@ struct ONNXToLPU : PassWrapper<ONNXToLPU, OperationPass<func::FuncOp>> {
   ONNXToLPU(const ONNXToLPU &other) : PassWrapper(other) {}
   explicit ONNXToLPU(bool useComposites) { composites = useComposites; }
   StringRef getArgument() const override { return "convert-onnx-to-lpu"; }
-  StringRef getDescription() const override {
-    return "turn ONNX nodes into the tensor level";
-  }
+  StringRef getDescription() const override { return "turn ONNX nodes into the tensor level"; }
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<arith::ArithDialect, linalg::LinalgDialect, math::MathDialect,
                     tensor::TensorDialect, mlir::lpu::LPUDialect>();

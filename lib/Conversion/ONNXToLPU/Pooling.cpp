@@ -48,8 +48,8 @@ Windows getWindows(NodeOp op, ArrayRef<int64_t> kernel) {
   }
   if (pad == "SAME_UPPER" || pad == "SAME_LOWER") {
     for (size_t d = 0; d < rank; ++d) {
-      int64_t spanned = (windows.output[d] - 1) * windows.strides[d] +
-                        (kernel[d] - 1) * windows.dilations[d] + 1;
+      int64_t spanned =
+          (windows.output[d] - 1) * windows.strides[d] + (kernel[d] - 1) * windows.dilations[d] + 1;
       int64_t total = std::max<int64_t>(spanned - windows.input[d], 0);
       windows.low[d] = pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       windows.high[d] = total - windows.low[d];
@@ -107,8 +107,8 @@ Value getIndices(NodeOp op, ImplicitLocOpBuilder &b, Value padded, Value most,
     Value index = scalarInt(in, 0), found = isEqual(in, x[0], x[1]);
     for (size_t d = 0; d < rank; ++d) {
       Value at = mul(in, loopIndex(in, int64_t(2 + d)), scalarInt(in, windows.strides[d]));
-      at = add(in, at, mul(in, loopIndex(in, int64_t(2 + rank + d)),
-                           scalarInt(in, windows.dilations[d])));
+      at = add(in, at,
+               mul(in, loopIndex(in, int64_t(2 + rank + d)), scalarInt(in, windows.dilations[d])));
       at = sub(in, at, scalarInt(in, windows.low[d]));
       // Padding is no maximum, not even where all is as small as that.
       for (Value outside : {isLess(in, at, scalarInt(in, 0)),
@@ -134,8 +134,8 @@ Value getIndices(NodeOp op, ImplicitLocOpBuilder &b, Value padded, Value most,
         Value extent = scalarInt(in, windows.input[d]);
         Value quotient = arith::DivSIOp::create(in, rest, extent);
         step /= windows.input[d];
-        turned = add(in, turned, mul(in, sub(in, rest, mul(in, quotient, extent)),
-                                     scalarInt(in, step)));
+        turned =
+            add(in, turned, mul(in, sub(in, rest, mul(in, quotient, extent)), scalarInt(in, step)));
         rest = quotient;
       }
       index = turned;
@@ -202,7 +202,8 @@ SmallVector<Value> convertLpPool(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
                    [&](ImplicitLocOpBuilder &in, ValueRange x) {
                      return powerOf(in, math::AbsFOp::create(in, x[0]), p);
                    });
-  return {each(b, sum, [&](ImplicitLocOpBuilder &in, ValueRange x) { return rootOf(in, x[0], p); })};
+  return {
+      each(b, sum, [&](ImplicitLocOpBuilder &in, ValueRange x) { return rootOf(in, x[0], p); })};
 }
 
 } // namespace

@@ -31,10 +31,17 @@ struct Known {
   std::optional<float> alpha, beta;
 };
 const Known kKnown[] = {
-    {"relu", {}, {}},          {"tanh", {}, {}},        {"sigmoid", {}, {}},
-    {"softsign", {}, {}},      {"softplus", {}, {}},    {"affine", NAN, NAN},
-    {"leakyrelu", 0.01f, {}},  {"elu", 1.f, {}},        {"thresholdedrelu", 1.f, {}},
-    {"scaledtanh", NAN, NAN},  {"hardsigmoid", 0.2f, 0.5f},
+    {"relu", {}, {}},
+    {"tanh", {}, {}},
+    {"sigmoid", {}, {}},
+    {"softsign", {}, {}},
+    {"softplus", {}, {}},
+    {"affine", NAN, NAN},
+    {"leakyrelu", 0.01f, {}},
+    {"elu", 1.f, {}},
+    {"thresholdedrelu", 1.f, {}},
+    {"scaledtanh", NAN, NAN},
+    {"hardsigmoid", 0.2f, 0.5f},
 };
 
 /// The functions of all directions, one after the other. Values of activation_alpha and
@@ -54,8 +61,8 @@ std::string getActivations(NodeOp op, ArrayRef<StringRef> defaults, size_t direc
   SmallVector<float> betas = getFloats(op, "activation_beta").value_or(SmallVector<float>());
   size_t nextAlpha = 0, nextBeta = 0;
   for (StringRef name : names) {
-    const Known *known =
-        llvm::find_if(kKnown, [&](const Known &each) { return name.equals_insensitive(each.name); });
+    const Known *known = llvm::find_if(
+        kKnown, [&](const Known &each) { return name.equals_insensitive(each.name); });
     if (known == std::end(kKnown)) {
       return ("activation " + name + " is not known").str();
     }
@@ -163,13 +170,10 @@ struct Direction {
   Value hidden, cell;
 
   /// Reads of gate `gate` at (batch, hidden) of a matrix, of a vector, of a step of the input's.
-  Read gate(Value matrix, int64_t gate) {
-    return {matrix, {loop(b, 0), loop(b, 1) + gate * size}};
-  }
+  Read gate(Value matrix, int64_t gate) { return {matrix, {loop(b, 0), loop(b, 1) + gate * size}}; }
   Read gateOfVector(Value vector, int64_t gate) { return {vector, {loop(b, 1) + gate * size}}; }
   Read gateOfInput(int64_t step, int64_t gate) {
-    return {fromInput,
-            {b.getAffineConstantExpr(step), loop(b, 0), loop(b, 1) + gate * size}};
+    return {fromInput, {b.getAffineConstantExpr(step), loop(b, 0), loop(b, 1) + gate * size}};
   }
   Read plain(Value matrix) { return readAt(b, matrix, {0, 1}); }
   Value map(ArrayRef<Read> reads, ScalarBody body) {
@@ -302,14 +306,16 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
   SmallVector<Value> sequences, hiddens, cells;
   for (size_t k = 0; k < directions; ++k) {
     bool isReverse = k == 1 || getString(op, "direction", "forward") == "reverse";
-    Direction d{b, op, ArrayRef(activations).slice(k * functions, functions), batch, size,
-                {}, {}, {}, {}, {}, {}, {}};
+    Direction d{b,     op,   ArrayRef(activations).slice(k * functions, functions),
+                batch, size, {},
+                {},    {},   {},
+                {},    {},   {}};
     Value weights = pickRow(b, inputs[kW], 0, int64_t(k));
     d.weights = pickRow(b, inputs[kR], 0, int64_t(k));
-    Read x = readAt(b, inputs[kX], batchFirst ? ArrayRef<unsigned>{1, 0, 3}
-                                              : ArrayRef<unsigned>{0, 1, 3});
-    d.fromInput = contract(b, {steps, batch, gates * size, shape[2]}, x,
-                           readAt(b, weights, {2, 3}), {0, 1, 2});
+    Read x = readAt(b, inputs[kX],
+                    batchFirst ? ArrayRef<unsigned>{1, 0, 3} : ArrayRef<unsigned>{0, 1, 3});
+    d.fromInput = contract(b, {steps, batch, gates * size, shape[2]}, x, readAt(b, weights, {2, 3}),
+                           {0, 1, 2});
     if (Value bias = get(kBias)) {
       Value both = pickRow(b, bias, 0, int64_t(k));
       Value ofInput = slice(b, both, 0, 0, gates * size);
@@ -319,10 +325,10 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
         added = padOrCut(b, added, 0, -size, 0);
         added = padOrCut(b, added, 0, size, 0);
       }
-      d.fromInput = each(b, {d.fromInput, ofInput, added},
-                         [](ImplicitLocOpBuilder &in, ValueRange x) {
-                           return add(in, x[0], add(in, x[1], x[2]));
-                         });
+      d.fromInput =
+          each(b, {d.fromInput, ofInput, added}, [](ImplicitLocOpBuilder &in, ValueRange x) {
+            return add(in, x[0], add(in, x[1], x[2]));
+          });
     }
     auto getState = [&](unsigned index) {
       return get(index) ? pickRow(b, inputs[index], stateAxis, int64_t(k))
@@ -342,8 +348,9 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
       Value row = d.whereInside(step, d.hidden, Value());
       d.hidden = d.whereInside(step, d.hidden, hidden);
       d.cell = isLstm ? d.whereInside(step, d.cell, cell) : Value();
-      rows[size_t(step)] = reshapeTo(b, row, batchFirst ? ArrayRef<int64_t>{batch, 1, 1, size}
-                                                        : ArrayRef<int64_t>{1, 1, batch, size});
+      rows[size_t(step)] = reshapeTo(b, row,
+                                     batchFirst ? ArrayRef<int64_t>{batch, 1, 1, size}
+                                                : ArrayRef<int64_t>{1, 1, batch, size});
     }
     if (op.hasOutput(0) && steps > 0) {
       sequences.push_back(concat(b, rows, batchFirst ? 1 : 0));
@@ -357,9 +364,8 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
   }
   SmallVector<Value> results(op.getNumResults());
   if (op.hasOutput(0)) {
-    results[0] = sequences.empty()
-                     ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0))
-                     : concat(b, sequences, batchFirst ? 2 : 1);
+    results[0] = sequences.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0))
+                                   : concat(b, sequences, batchFirst ? 2 : 1);
   }
   if (op.hasOutput(1)) {
     results[1] = concat(b, hiddens, stateAxis);

@@ -77,14 +77,13 @@ bool isUnsigned(NodeOp op) { return getElement(op.getInputs()[0]).isUnsignedInte
 /// The carried elements as floats.
 Value asFloats(ImplicitLocOpBuilder &b, NodeOp op, Value input) {
   bool unsignedElements = isUnsigned(op);
-  return isa<FloatType>(getElement(input))
-             ? input
-             : each(
-                   b, input,
-                   [&](ImplicitLocOpBuilder &in, ValueRange x) {
-                     return toFloat(in, x[0], unsignedElements);
-                   },
-                   b.getF32Type());
+  return isa<FloatType>(getElement(input)) ? input
+                                           : each(
+                                                 b, input,
+                                                 [&](ImplicitLocOpBuilder &in, ValueRange x) {
+                                                   return toFloat(in, x[0], unsignedElements);
+                                                 },
+                                                 b.getF32Type());
 }
 
 /// Results of floats in the type of the input, without its fraction.
@@ -95,9 +94,8 @@ Value fromFloats(ImplicitLocOpBuilder &b, NodeOp op, Value value, Type element) 
              : each(
                    b, value,
                    [&](ImplicitLocOpBuilder &in, ValueRange x) -> Value {
-                     return unsignedElements
-                                ? Value(arith::FPToUIOp::create(in, element, x[0]))
-                                : Value(arith::FPToSIOp::create(in, element, x[0]));
+                     return unsignedElements ? Value(arith::FPToUIOp::create(in, element, x[0]))
+                                             : Value(arith::FPToSIOp::create(in, element, x[0]));
                    },
                    element);
 }
@@ -116,8 +114,8 @@ SmallVector<Value> convertReduce(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
                             return takesSize ? x[0] : kind.before(in, x[0]);
                           });
   if (kind.after != keep) {
-    value = each(b, value,
-                 [](ImplicitLocOpBuilder &in, ValueRange x) { return kind.after(in, x[0]); });
+    value =
+        each(b, value, [](ImplicitLocOpBuilder &in, ValueRange x) { return kind.after(in, x[0]); });
   }
   return finish(op, b, fromFloats(b, op, value, element));
 }
@@ -164,12 +162,11 @@ SmallVector<Value> convertExtreme(NodeOp op, ValueRange inputs, ImplicitLocOpBui
 SmallVector<Value> convertLogSumExp(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   SmallVector<int64_t> axes = getAxes(op);
   Value input = asFloats(b, op, inputs[0]);
-  Value most = each(b, reduceTo1(b, input, axes, Join::Max),
-                    [](ImplicitLocOpBuilder &in, ValueRange x) {
-                      Value size = math::AbsFOp::create(in, x[0]);
-                      return select(in, isEqual(in, size, scalarFloat(in, INFINITY)),
-                                    scalarFloat(in, 0), x[0]);
-                    });
+  Value most =
+      each(b, reduceTo1(b, input, axes, Join::Max), [](ImplicitLocOpBuilder &in, ValueRange x) {
+        Value size = math::AbsFOp::create(in, x[0]);
+        return select(in, isEqual(in, size, scalarFloat(in, INFINITY)), scalarFloat(in, 0), x[0]);
+      });
   Value powers = each(b, {input, most}, [](ImplicitLocOpBuilder &in, ValueRange x) -> Value {
     return math::ExpOp::create(in, sub(in, x[0], x[1]));
   });

@@ -67,8 +67,9 @@ struct Resampling {
 
   int64_t getNearest(double x) const {
     double low = std::floor(x), rest = x - low;
-    bool isUp = rest != 0 && (nearest == "ceil" || (nearest == "round_prefer_ceil" && rest >= 0.5) ||
-                              (nearest == "round_prefer_floor" && rest > 0.5));
+    bool isUp =
+        rest != 0 && (nearest == "ceil" || (nearest == "round_prefer_ceil" && rest >= 0.5) ||
+                      (nearest == "round_prefer_floor" && rest > 0.5));
     return int64_t(low) + isUp;
   }
 
@@ -151,9 +152,7 @@ std::string whyNotResize(NodeOp op) {
 /// Nearest pixels are only moved.
 std::string whyNotMovingResize(NodeOp op) {
   std::string reason = whyNotResize(op);
-  return !reason.empty()                      ? reason
-         : Resampling(op).mode != "nearest" ? "mode is not nearest"
-                                              : "";
+  return !reason.empty() ? reason : Resampling(op).mode != "nearest" ? "mode is not nearest" : "";
 }
 
 SmallVector<Axis> getAxes(NodeOp op) {
@@ -176,9 +175,11 @@ SmallVector<Axis> getAxes(NodeOp op) {
     return values && !values->empty() ? values : std::nullopt;
   };
   auto list = dyn_cast_or_null<DenseF32ArrayAttr>(op.getNodeAttr("scales"));
-  auto scales = list ? std::optional(SmallVector<double>(list.asArrayRef())) : getFloats(slots.scales);
+  auto scales =
+      list ? std::optional(SmallVector<double>(list.asArrayRef())) : getFloats(slots.scales);
   if (op.getNodeAttr("height_scale")) { // Upsample, version 1
-    scales = SmallVector<double>{1, 1, getFloat(op, "height_scale", 1), getFloat(op, "width_scale", 1)};
+    scales =
+        SmallVector<double>{1, 1, getFloat(op, "height_scale", 1), getFloat(op, "width_scale", 1)};
   }
   auto sizes = getFloats(slots.sizes), roi = getFloats(slots.roi);
   StringRef policy = getString(op, "keep_aspect_ratio_policy", "stretch");
@@ -235,11 +236,12 @@ SmallVector<Value> convertResize(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
                            [](const Point &point) { return point[0] * point[1]; });
     }
     if (llvm::is_contained(isOut, 1)) {
-      result = mapLoops(b, shape, element,
-                        {Access(result), Access(makeInts(b, axis.to, isOut), {loopAt(b, unsigned(d))})},
-                        [&](const Point &point) {
-                          return select(point[1] != 0, point[0].like(how.outside), point[0]);
-                        });
+      result =
+          mapLoops(b, shape, element,
+                   {Access(result), Access(makeInts(b, axis.to, isOut), {loopAt(b, unsigned(d))})},
+                   [&](const Point &point) {
+                     return select(point[1] != 0, point[0].like(how.outside), point[0]);
+                   });
     }
   }
   if (carried != element) {
@@ -334,9 +336,8 @@ struct Grid {
     found.weight = mapLoops(b, shape, b.getF32Type(), read, [&](const Point &point) {
       Scalar place = getPlace(point[0], extent), pixel = getPixel(place, point.loop(0));
       Scalar weight = isNearest() ? place.like(1) : getWeight(absolute(place - pixel));
-      return padding == "zeros"
-                 ? select((pixel >= 0) & (pixel < double(extent)), weight, 0)
-                 : weight;
+      return padding == "zeros" ? select((pixel >= 0) & (pixel < double(extent)), weight, 0)
+                                : weight;
     });
     return found;
   }
@@ -367,9 +368,9 @@ std::string whyNotGridSample(NodeOp op) {
   if (!llvm::is_contained({"zeros", "border", "reflection"}, how.padding)) {
     return ("padding_mode is " + how.padding).str();
   }
-  return inputType(op, 0).getRank() < 3                         ? "input 0 is no image"
+  return inputType(op, 0).getRank() < 3                       ? "input 0 is no image"
          : !isa<FloatType>(inputType(op, 0).getElementType()) ? "elements are not float"
-                                                                  : "";
+                                                              : "";
 }
 
 SmallVector<Value> convertGridSample(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -386,7 +387,7 @@ SmallVector<Value> convertGridSample(NodeOp op, ValueRange inputs, ImplicitLocOp
   for (size_t d = 0; d < rank; ++d) {
     Neighbours found = how.find(b, grid, int64_t(rank - 1 - d), extents[d]);
     indices.push_back(Access(found.index, {loopAt(b, unsigned(d)), loopAt(b, unsigned(rank)),
-                                         loopAt(b, unsigned(rank + 1))}));
+                                           loopAt(b, unsigned(rank + 1))}));
     weights.push_back(Access(found.weight));
   }
   Value rows = mapLoops(b, loops, b.getI32Type(), indices, [&](const Point &point) {
@@ -404,8 +405,8 @@ SmallVector<Value> convertGridSample(NodeOp op, ValueRange inputs, ImplicitLocOp
   at.append({loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)});
   SmallVector<Access> reads{Access(reshapeTo(b, pixels, split), at)};
   for (size_t d = 0; d < rank; ++d) {
-    reads.push_back(Access(weights[d].value,
-                         {loopAt(b, unsigned(3 + d)), loopAt(b, 0), loopAt(b, 2)}));
+    reads.push_back(
+        Access(weights[d].value, {loopAt(b, unsigned(3 + d)), loopAt(b, 0), loopAt(b, 2)}));
   }
   Value result = reduceLoops(b, {batches, channels, places}, taps, b.getF32Type(), Combine::Sum,
                              reads, [&](const Point &point) {
@@ -472,7 +473,7 @@ Neighbours findSamples(ImplicitLocOpBuilder &b, NodeOp op, Value regions, int64_
   bool isHalf = op.getSinceVersion() >= 16 &&
                 getString(op, "coordinate_transformation_mode", "half_pixel") == "half_pixel";
   SmallVector<Access> reads{Access(regions, {loopAt(b, 0), fixedAt(b, column)}),
-                          Access(regions, {loopAt(b, 0), fixedAt(b, column + 2)})};
+                            Access(regions, {loopAt(b, 0), fixedAt(b, column + 2)})};
   auto getPlace = [&](const Point &point) {
     Scalar start = point[0] * scale - (isHalf ? 0.5 : 0.0);
     Scalar size = (point[1] - point[0]) * scale;
@@ -508,12 +509,12 @@ SmallVector<Value> convertRoiAlign(NodeOp op, ValueRange inputs, ImplicitLocOpBu
   SmallVector<int64_t> loops{to[0], to[2], samples, 2, to[3], samples, 2};
   SmallVector<AffineExpr> ofY = loopsAt(b, 4), ofX = loopsAt(b, 4, 3);
   ofX[0] = loopAt(b, 0);
-  Value rows = mapLoops(b, loops, b.getI32Type(),
-                        {Access(inputs[2], {loopAt(b, 0)}), Access(y.index, ofY), Access(x.index, ofX)},
-                        [&](const Point &point) {
-                          return (point[0] * double(shape[2]) + point[1]) * double(shape[3]) +
-                                 point[2];
-                        });
+  Value rows =
+      mapLoops(b, loops, b.getI32Type(),
+               {Access(inputs[2], {loopAt(b, 0)}), Access(y.index, ofY), Access(x.index, ofX)},
+               [&](const Point &point) {
+                 return (point[0] * double(shape[2]) + point[1]) * double(shape[3]) + point[2];
+               });
   Value pixels = gatherAlong(b, toRows(b, inputs[0]), reshapeTo(b, rows, product(loops)));
   SmallVector<int64_t> split(loops);
   split.push_back(shape[1]);
@@ -522,7 +523,7 @@ SmallVector<Value> convertRoiAlign(NodeOp op, ValueRange inputs, ImplicitLocOpBu
   Value result = reduceLoops(
       b, to, {samples, 2, samples, 2}, b.getF32Type(), isMax ? Combine::Most : Combine::Sum,
       {Access(reshapeTo(b, pixels, split),
-            {loop(0), loop(2), loop(4), loop(5), loop(3), loop(6), loop(7), loop(1)}),
+              {loop(0), loop(2), loop(4), loop(5), loop(3), loop(6), loop(7), loop(1)}),
        Access(y.weight, {loop(0), loop(2), loop(4), loop(5)}),
        Access(x.weight, {loop(0), loop(3), loop(6), loop(7)})},
       [&](const Point &point) {
@@ -537,9 +538,7 @@ SmallVector<Value> convertRoiAlign(NodeOp op, ValueRange inputs, ImplicitLocOpBu
 // Col2Im
 //===----------------------------------------------------------------------===//
 
-std::string whyNotCol2Im(NodeOp op) {
-  return whyNotConstant(op, {{2, "block_shape"}});
-}
+std::string whyNotCol2Im(NodeOp op) { return whyNotConstant(op, {{2, "block_shape"}}); }
 
 /// An axis at a time: of every block's row and position, the sum of those at a place.
 SmallVector<Value> convertCol2Im(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {

@@ -31,8 +31,7 @@ struct Rule {
   std::string (*whyNot)(mlir::onnx::NodeOp op);
   /// Values for the results of `op` from those of its inputs; `none` inputs are
   /// null values.
-  llvm::SmallVector<mlir::Value> (*convert)(mlir::onnx::NodeOp op,
-                                            mlir::ValueRange inputs,
+  llvm::SmallVector<mlir::Value> (*convert)(mlir::onnx::NodeOp op, mlir::ValueRange inputs,
                                             mlir::ImplicitLocOpBuilder &builder);
   Elements elements = Elements::Carried;
 };
@@ -80,8 +79,7 @@ std::string whyNotRanked(mlir::onnx::NodeOp op);
 /// Attributes of a node, or the operator's default.
 int64_t getInt(mlir::onnx::NodeOp op, llvm::StringRef name, int64_t otherwise);
 float getFloat(mlir::onnx::NodeOp op, llvm::StringRef name, float otherwise);
-llvm::StringRef getString(mlir::onnx::NodeOp op, llvm::StringRef name,
-                          llvm::StringRef otherwise);
+llvm::StringRef getString(mlir::onnx::NodeOp op, llvm::StringRef name, llvm::StringRef otherwise);
 
 /// The elements of `value` in their order, as `type`.
 mlir::Value reshape(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,

@@ -106,14 +106,14 @@ Value transformFast(ImplicitLocOpBuilder &b, Value data, int64_t length, bool is
     return Access(value, at);
   };
   // Loops: outer, r, i, inner, part.
-  Value turned = mapLoops(b, {outer, p, q, inner, 2}, b.getF32Type(),
-                          {part(sums, {0, 1, 2, 3}, 0), part(sums, {0, 1, 2, 3}, 1),
-                           part(table, {1, 2}, 0), part(table, {1, 2}, 1)},
-                          [](const Point &point) {
-                            return select(point.loop(4) == 0,
-                                          point[0] * point[2] - point[1] * point[3],
-                                          point[0] * point[3] + point[1] * point[2]);
-                          });
+  Value turned =
+      mapLoops(b, {outer, p, q, inner, 2}, b.getF32Type(),
+               {part(sums, {0, 1, 2, 3}, 0), part(sums, {0, 1, 2, 3}, 1), part(table, {1, 2}, 0),
+                part(table, {1, 2}, 1)},
+               [](const Point &point) {
+                 return select(point.loop(4) == 0, point[0] * point[2] - point[1] * point[3],
+                               point[0] * point[3] + point[1] * point[2]);
+               });
   Value result = transformFast(b, reshapeTo(b, turned, {outer * p, q, inner, 2}), q, isInverse);
   result = transpose(b, reshapeTo(b, result, {outer, p, q, inner, 2}), {0, 2, 1, 3, 4});
   return reshapeTo(b, result, {outer, length, inner, 2});
@@ -133,9 +133,8 @@ Value transformData(ImplicitLocOpBuilder &b, Value data, const Transform &transf
   if (!transform.isInverse) {
     return result;
   }
-  return mapLoops(b, shapeOf(result), b.getF32Type(), Access(result), [&](const Point &point) {
-    return point[0] * (1 / double(transform.length));
-  });
+  return mapLoops(b, shapeOf(result), b.getF32Type(), Access(result),
+                  [&](const Point &point) { return point[0] * (1 / double(transform.length)); });
 }
 
 int64_t getAxis(NodeOp op) {
@@ -147,9 +146,7 @@ int64_t getAxis(NodeOp op) {
   return toAxis(given && !given->empty() ? given->front() : -2, rank);
 }
 
-std::string whyNotDFT(NodeOp op) {
-  return whyNotConstant(op, {{1, "dft_length"}, {2, "axis"}});
-}
+std::string whyNotDFT(NodeOp op) { return whyNotConstant(op, {{1, "dft_length"}, {2, "axis"}}); }
 
 SmallVector<Value> convertDFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   ArrayRef<int64_t> from = shapeOf(inputs[0]), to = outputType(op, 0).getShape();
@@ -194,10 +191,9 @@ SmallVector<Value> convertSTFT(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
   if (hasWindow) {
     reads.push_back(Access(sliceAxis(b, inputs[2], 0, 0, used), {loopAt(b, 2)}));
   }
-  Value frames = mapLoops(b, {to[0], to[1], used, parts}, b.getF32Type(), reads,
-                          [&](const Point &point) {
-                            return hasWindow ? point[0] * point[1] : point[0];
-                          });
+  Value frames =
+      mapLoops(b, {to[0], to[1], used, parts}, b.getF32Type(), reads,
+               [&](const Point &point) { return hasWindow ? point[0] * point[1] : point[0]; });
   frames = reshapeTo(b, frames, {to[0] * to[1], used, 1, parts});
   return {reshapeTo(b, transformData(b, frames, transform), to)};
 }
@@ -235,10 +231,10 @@ SmallVector<Value> convertMel(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
     int64_t right = points[size_t(band) + 2];
     for (int64_t row = std::max<int64_t>(left, 0); row < rows && row < std::max(right, centre + 1);
          ++row) {
-      matrix[size_t(row * bands + band)] =
-          row == centre  ? 1
-          : row < centre ? double(row - left) / double(centre - left)
-                         : double(right - row) / double(right - centre);
+      matrix[size_t(row * bands + band)] = row == centre ? 1
+                                           : row < centre
+                                               ? double(row - left) / double(centre - left)
+                                               : double(right - row) / double(right - centre);
     }
   }
   return {makeFloats(b, shape, matrix)};
@@ -306,17 +302,15 @@ Value eliminate(ImplicitLocOpBuilder &b, Value matrices, int64_t size) {
     Access inner(matrices, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)});
     Value most = reduceLoops(b, count, left, f32, Combine::Most, inner,
                              [](const Point &point) { return absolute(point[0]); });
-    Value row = reduceLoops(b, count, left, b.getI32Type(), Combine::Least,
-                            {inner, Access(most, {loopAt(b, 0)})}, [&](const Point &point) {
-                              return select(absolute(point[0]) == point[1], point.loop(1),
-                                            double(left));
-                            });
-    Value pivot = reduceLoops(b, {count, left}, left, f32, Combine::Sum,
-                              {Access(row, {loopAt(b, 0)}),
-                               Access(matrices, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)})},
-                              [](const Point &point) {
-                                return select(point[0] == point.loop(2), point[1], 0);
-                              });
+    Value row =
+        reduceLoops(b, count, left, b.getI32Type(), Combine::Least,
+                    {inner, Access(most, {loopAt(b, 0)})}, [&](const Point &point) {
+                      return select(absolute(point[0]) == point[1], point.loop(1), double(left));
+                    });
+    Value pivot = reduceLoops(
+        b, {count, left}, left, f32, Combine::Sum,
+        {Access(row, {loopAt(b, 0)}), Access(matrices, {loopAt(b, 0), loopAt(b, 2), loopAt(b, 1)})},
+        [](const Point &point) { return select(point[0] == point.loop(2), point[1], 0); });
     det = mapLoops(b, count, f32,
                    {Access(det), Access(pivot, {loopAt(b, 0), fixedAt(b, 0)}), Access(row)},
                    [](const Point &point) {
@@ -329,22 +323,21 @@ Value eliminate(ImplicitLocOpBuilder &b, Value matrices, int64_t size) {
     }
     // The first row is where the pivot's was.
     Value rest = sliceAxis(b, matrices, 1, 1, left - 1);
-    matrices = mapLoops(
-        b, {count, left - 1, left - 1}, f32,
-        {Access(row, {loopAt(b, 0)}), Access(pivot, {loopAt(b, 0), fixedAt(b, 0)}),
-         Access(pivot, {loopAt(b, 0), loopAt(b, 2) + 1}),
-         Access(rest, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)}),
-         Access(rest, {loopAt(b, 0), loopAt(b, 1), loopAt(b, 2) + 1}),
-         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), fixedAt(b, 0)}),
-         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), loopAt(b, 2) + 1})},
-        [](const Point &point) {
-          Scalar isFirst = point[0] == point.loop(1) + 1;
-          Scalar first = select(isFirst, point[5], point[3]);
-          Scalar element = select(isFirst, point[6], point[4]);
-          // A pivot of 0: the column is 0, and so is the determinant.
-          Scalar factor = select(point[1] == 0, point[1].like(0), first / point[1]);
-          return element - factor * point[2];
-        });
+    matrices = mapLoops(b, {count, left - 1, left - 1}, f32,
+                        {Access(row, {loopAt(b, 0)}), Access(pivot, {loopAt(b, 0), fixedAt(b, 0)}),
+                         Access(pivot, {loopAt(b, 0), loopAt(b, 2) + 1}),
+                         Access(rest, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, 0)}),
+                         Access(rest, {loopAt(b, 0), loopAt(b, 1), loopAt(b, 2) + 1}),
+                         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), fixedAt(b, 0)}),
+                         Access(matrices, {loopAt(b, 0), fixedAt(b, 0), loopAt(b, 2) + 1})},
+                        [](const Point &point) {
+                          Scalar isFirst = point[0] == point.loop(1) + 1;
+                          Scalar first = select(isFirst, point[5], point[3]);
+                          Scalar element = select(isFirst, point[6], point[4]);
+                          // A pivot of 0: the column is 0, and so is the determinant.
+                          Scalar factor = select(point[1] == 0, point[1].like(0), first / point[1]);
+                          return element - factor * point[2];
+                        });
   }
   return det;
 }

@@ -57,16 +57,18 @@ SmallVector<Value> convertHardmax(NodeOp op, ValueRange inputs, ImplicitLocOpBui
   int64_t axis = toAxis(getInt(op, "axis", isMatrix ? 1 : -1), rank);
   Value data = inputs[0];
   if (isMatrix) {
-    data = reshapeTo(b, data, {product(shape.take_front(size_t(axis))),
-                               product(shape.drop_front(size_t(axis)))});
+    data = reshapeTo(
+        b, data,
+        {product(shape.take_front(size_t(axis))), product(shape.drop_front(size_t(axis)))});
     axis = 1;
   }
   Value index = findExtreme(b, data, axis, b.getF32Type(), /*isLargest=*/true, /*isLast=*/false);
   SmallVector<AffineExpr> at = loopsAt(b, size_t(typeOf(data).getRank()));
   at.erase(at.begin() + axis);
-  Value result = mapLoops(b, shapeOf(data), b.getF32Type(), Access(index, at), [&](const Point &point) {
-    return select(point[0] == point.loop(unsigned(axis)), point.number(1), 0);
-  });
+  Value result =
+      mapLoops(b, shapeOf(data), b.getF32Type(), Access(index, at), [&](const Point &point) {
+        return select(point[0] == point.loop(unsigned(axis)), point.number(1), 0);
+      });
   return {reshapeTo(b, result, shape)};
 }
 
@@ -96,11 +98,11 @@ SmallVector<Value> selectByRank(ImplicitLocOpBuilder &b, Value data, int64_t axi
   int64_t extent = shape[size_t(axis)];
   unsigned inner = unsigned(shape.size()), here = unsigned(axis);
   SmallVector<AffineExpr> at = replace(b, shape.size(), axis, inner);
-  Value rank = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Sum,
-                           {Access(data), Access(data, at)}, [&](const Point &point) {
-                             return toInt(order.isBefore(point[1], point.loop(inner), point[0],
-                                                         point.loop(here)));
-                           });
+  Value rank = reduceLoops(
+      b, shape, extent, b.getI32Type(), Combine::Sum, {Access(data), Access(data, at)},
+      [&](const Point &point) {
+        return toInt(order.isBefore(point[1], point.loop(inner), point[0], point.loop(here)));
+      });
   shape[size_t(axis)] = count;
   Type element = elementOf(data);
   Value values = reduceLoops(b, shape, extent, element, Combine::Pick,
@@ -142,11 +144,11 @@ SmallVector<Value> selectBySearch(ImplicitLocOpBuilder &b, Value data, int64_t a
     if (k > 0) {
       reads.append({Access(value), Access(index)});
     }
-    Value next = reduceLoops(b, shape, extent, elementOf(data), combine, reads,
-                             [&](const Point &point) {
-                               Scalar x = order.key(point[0]);
-                               return k == 0 ? x : select(isLeft(point), x, none);
-                             });
+    Value next =
+        reduceLoops(b, shape, extent, elementOf(data), combine, reads, [&](const Point &point) {
+          Scalar x = order.key(point[0]);
+          return k == 0 ? x : select(isLeft(point), x, none);
+        });
     reads.push_back(Access(next));
     index = reduceLoops(b, shape, extent, b.getI32Type(), Combine::Least, reads,
                         [&](const Point &point) {
@@ -256,26 +258,25 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
   });
   SmallVector<Value> chosen;
   for (int64_t step = 0; step < steps; ++step) {
-    Value best = reduceLoops(b, one, count, f32, Combine::Most, {Access(scores), Access(isLeft)},
-                             [](const Point &point) {
-                               return select(point[1], point[0],
-                                             -std::numeric_limits<double>::infinity());
-                             });
-    Value index = reduceLoops(b, one, count, i32, Combine::Least,
-                              {Access(scores), Access(isLeft), Access(best)}, [&](const Point &point) {
-                                return select(point[1] & (point[0] == point[2]), point.loop(2),
-                                              double(count));
-                              });
+    Value best =
+        reduceLoops(b, one, count, f32, Combine::Most, {Access(scores), Access(isLeft)},
+                    [](const Point &point) {
+                      return select(point[1], point[0], -std::numeric_limits<double>::infinity());
+                    });
+    Value index = reduceLoops(
+        b, one, count, i32, Combine::Least, {Access(scores), Access(isLeft), Access(best)},
+        [&](const Point &point) {
+          return select(point[1] & (point[0] == point[2]), point.loop(2), double(count));
+        });
     chosen.push_back(reshapeTo(b, index, {batches, classes, 1}));
     if (step + 1 == steps) {
       break;
     }
     // The box that was chosen, then who overlaps it.
-    Value box = reduceLoops(b, {batches, classes, 4}, count, f32, Combine::Sum,
-                            {Access(index), Access(boxes, {loopAt(b, 0), loopAt(b, 3), loopAt(b, 2)})},
-                            [](const Point &point) {
-                              return select(point[0] == point.loop(3), point[1], 0);
-                            });
+    Value box = reduceLoops(
+        b, {batches, classes, 4}, count, f32, Combine::Sum,
+        {Access(index), Access(boxes, {loopAt(b, 0), loopAt(b, 3), loopAt(b, 2)})},
+        [](const Point &point) { return select(point[0] == point.loop(3), point[1], 0); });
     SmallVector<Access> parts{Access(isLeft), Access(index)};
     for (int64_t k = 0; k < 4; ++k) {
       parts.push_back(Access(box, {loopAt(b, 0), loopAt(b, 1), fixedAt(b, k)}));
@@ -298,12 +299,11 @@ SmallVector<Value> convertSuppression(NodeOp op, ValueRange inputs, ImplicitLocO
     });
   }
   Value found = concatenate(b, chosen, 2);
-  Value table = mapLoops(b, {batches, classes, steps, 3}, i32,
-                         Access(found, loopsAt(b, 3)), [](const Point &point) {
-                           Scalar column = point.loop(3);
-                           return select(column == 0, point.loop(0),
-                                         select(column == 1, point.loop(1), point[0]));
-                         });
+  Value table = mapLoops(
+      b, {batches, classes, steps, 3}, i32, Access(found, loopsAt(b, 3)), [](const Point &point) {
+        Scalar column = point.loop(3);
+        return select(column == 0, point.loop(0), select(column == 1, point.loop(1), point[0]));
+      });
   Value isBox = mapLoops(b, shapeOf(found), i1, Access(found),
                          [&](const Point &point) { return point[0] < double(count); });
   int64_t places = batches * classes * steps;

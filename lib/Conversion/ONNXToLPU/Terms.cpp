@@ -52,8 +52,7 @@ std::pair<int64_t, int64_t> getRange(Type element) {
 namespace {
 bool isFloat(Value x) { return isa<FloatType>(x.getType()); }
 
-template <typename Float, typename Int>
-Value pick(ImplicitLocOpBuilder &b, Value x, Value y) {
+template <typename Float, typename Int> Value pick(ImplicitLocOpBuilder &b, Value x, Value y) {
   return isFloat(x) ? Value(Float::create(b, x, y)) : Value(Int::create(b, x, y));
 }
 } // namespace
@@ -105,9 +104,7 @@ Value sigmoidOf(ImplicitLocOpBuilder &b, Value x) {
 }
 
 Value powerOf(ImplicitLocOpBuilder &b, Value x, double p) {
-  return p == 1   ? x
-         : p == 2 ? mul(b, x, x)
-                  : Value(math::PowFOp::create(b, x, scalarFloat(b, p)));
+  return p == 1 ? x : p == 2 ? mul(b, x, x) : Value(math::PowFOp::create(b, x, scalarFloat(b, p)));
 }
 Value rootOf(ImplicitLocOpBuilder &b, Value x, double p) {
   return p == 1   ? x
@@ -215,8 +212,8 @@ Value overLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> extents, ArrayRef<Rea
              [&](OpBuilder &inner, Location location, ValueRange arguments) {
                ImplicitLocOpBuilder at(location, inner);
                Value result = body(at, arguments.take_front(readCount));
-               linalg::YieldOp::create(
-                   at, joins ? joinElements(at, join, arguments.back(), result) : result);
+               linalg::YieldOp::create(at, joins ? joinElements(at, join, arguments.back(), result)
+                                                 : result);
              })
       .getResult(0);
 }
@@ -285,8 +282,7 @@ Value reduceTo1(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> axes, Jo
       left.push_back(d);
     }
   }
-  Value result =
-      overLoops(b, shapeOf(input), readAt(b, input, all), left, join, element, body);
+  Value result = overLoops(b, shapeOf(input), readAt(b, input, all), left, join, element, body);
   return reshapeTo(b, result, kept);
 }
 

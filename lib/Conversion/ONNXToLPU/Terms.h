@@ -118,8 +118,7 @@ template <mlir::Value (*function)(mlir::ImplicitLocOpBuilder &, mlir::Value, mli
 mlir::Value binary(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange in) {
   return function(builder, in[0], in[1]);
 }
-template <typename Op>
-mlir::Value unary(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange in) {
+template <typename Op> mlir::Value unary(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange in) {
   return Op::create(builder, in[0]);
 }
 

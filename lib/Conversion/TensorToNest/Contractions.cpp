@@ -40,12 +40,12 @@ std::optional<Contraction> findContraction(linalg::GenericOp op, int64_t lanes) 
   if (!sum || !sofar.hasOneUse() || (sum.getLhs() != sofar && sum.getRhs() != sofar)) {
     return std::nullopt;
   }
-  auto product = (sum.getLhs() == sofar ? sum.getRhs() : sum.getLhs())
-                     .getDefiningOp<arith::MulFOp>();
-  bool isProduct = product && ((product.getLhs() == body->getArgument(0) &&
-                                product.getRhs() == body->getArgument(1)) ||
-                               (product.getLhs() == body->getArgument(1) &&
-                                product.getRhs() == body->getArgument(0)));
+  auto product =
+      (sum.getLhs() == sofar ? sum.getRhs() : sum.getLhs()).getDefiningOp<arith::MulFOp>();
+  bool isProduct =
+      product &&
+      ((product.getLhs() == body->getArgument(0) && product.getRhs() == body->getArgument(1)) ||
+       (product.getLhs() == body->getArgument(1) && product.getRhs() == body->getArgument(0)));
   auto isConstant = [&](unsigned input) {
     return isa_and_nonnull<arith::ConstantOp, mlir::lpu::WeightOp>(
         op.getDpsInputOperand(input)->get().getDefiningOp());
@@ -240,7 +240,8 @@ LogicalResult NestConverter::convertContraction(ImplicitLocOpBuilder &b, linalg:
         // These rows: their halves, in words of f32 first, then the products.
         SmallVector<int64_t> box(loops.sizes);
         llvm::copy(count, box.begin());
-        Operand from{placed->buffer, getAccess(placed->layout, op.getMatchingIndexingMap(x), loops)};
+        Operand from{placed->buffer,
+                     getAccess(placed->layout, op.getMatchingIndexingMap(x), loops)};
         int64_t rows = 1;
         for (size_t k = 0; k < count.size(); ++k) {
           from.access[0] += start[k] * from.access[k + 1];
@@ -273,27 +274,27 @@ LogicalResult NestConverter::convertContraction(ImplicitLocOpBuilder &b, linalg:
         }
         auto wide = BufferType::get(b.getContext(), rows * words3, width, Format::F32, 0);
         Value halves =
-            nest(b, box, operands, wide, to, {},
-                 [&](ImplicitLocOpBuilder &inner, ValueRange in) -> SmallVector<Value> {
-                   Value value = arith::MulFOp::create(
-                       inner, in[0], constant(inner, std::ldexp(1.0f, kScale)));
-                   if (isPadded) {
-                     Value end = arith::ConstantOp::create(
-                         inner, inner.getI32IntegerAttr(int32_t(depth)));
-                     Value isInside = arith::CmpIOp::create(
-                         inner, arith::CmpIPredicate::slt, in[2], end);
-                     value = arith::SelectOp::create(inner, isInside, value, constant(inner, 0));
-                   }
-                   Value high = toHalf(inner, value);
-                   Value rest = arith::SubFOp::create(inner, value, high);
-                   return {arith::SelectOp::create(
-                       inner, arith::TruncIOp::create(inner, inner.getI1Type(), in[1]), rest,
-                       high)};
-                 })
+            nest(
+                b, box, operands, wide, to, {},
+                [&](ImplicitLocOpBuilder &inner, ValueRange in) -> SmallVector<Value> {
+                  Value value = arith::MulFOp::create(inner, in[0],
+                                                      constant(inner, std::ldexp(1.0f, kScale)));
+                  if (isPadded) {
+                    Value end =
+                        arith::ConstantOp::create(inner, inner.getI32IntegerAttr(int32_t(depth)));
+                    Value isInside =
+                        arith::CmpIOp::create(inner, arith::CmpIPredicate::slt, in[2], end);
+                    value = arith::SelectOp::create(inner, isInside, value, constant(inner, 0));
+                  }
+                  Value high = toHalf(inner, value);
+                  Value rest = arith::SubFOp::create(inner, value, high);
+                  return {arith::SelectOp::create(
+                      inner, arith::TruncIOp::create(inner, inner.getI1Type(), in[1]), rest, high)};
+                })
                 .getResult(0);
         auto makeMap = [&](Value input, BufferType result, float factor) -> Value {
-          auto made = mlir::lpu::MapOp::create(b, result, input, ArrayRef<float>{1.0f},
-                                               ArrayAttr());
+          auto made =
+              mlir::lpu::MapOp::create(b, result, input, ArrayRef<float>{1.0f}, ArrayAttr());
           Block &block = made.getBody().emplaceBlock();
           Value value = block.addArgument(b.getF32Type(), b.getLoc());
           ImplicitLocOpBuilder inner(b.getLoc(), OpBuilder::atBlockEnd(&block));
@@ -305,15 +306,15 @@ LogicalResult NestConverter::convertContraction(ImplicitLocOpBuilder &b, linalg:
         };
         Value narrow = makeMap(
             halves, BufferType::get(b.getContext(), rows * words3, width, Format::F16, 0), 1);
-        auto viewType =
-            BufferType::get(b.getContext(), rows, words3 * width, Format::F16, width);
+        auto viewType = BufferType::get(b.getContext(), rows, words3 * width, Format::F16, width);
         Value view = mlir::lpu::RowsOp::create(b, viewType, narrow, 0, DenseI64ArrayAttr());
         for (auto [tile, matrix] : llvm::enumerate(matrices)) {
-          int64_t width = cast<RankedTensorType>(cast<ElementsAttr>(matrix).getType()).getDimSize(1);
+          int64_t width =
+              cast<RankedTensorType>(cast<ElementsAttr>(matrix).getType()).getDimSize(1);
           auto sums = mlir::lpu::AccType::get(b.getContext(), rows, width, Format::F16, 0);
-          Value products = mlir::lpu::ContractOp::create(
-              b, sums, view, Value(), Value(), cast<ElementsAttr>(matrix), 0, 0,
-              DenseI64ArrayAttr());
+          Value products =
+              mlir::lpu::ContractOp::create(b, sums, view, Value(), Value(),
+                                            cast<ElementsAttr>(matrix), 0, 0, DenseI64ArrayAttr());
           parts.push_back(makeMap(products,
                                   BufferType::get(b.getContext(), rows, width, Format::F32, 0),
                                   std::ldexp(1.0f, -kScale - exponent)));
@@ -324,8 +325,8 @@ LogicalResult NestConverter::convertContraction(ImplicitLocOpBuilder &b, linalg:
             each *= rowSizes[k];
           }
           int64_t stride = int64_t(matrices.size());
-          pieces.push_back(b.getDenseI64ArrayAttr({int64_t(parts.size()) - 1, 0, rows, 0, 1,
-                                                   first * stride + int64_t(tile), stride}));
+          pieces.push_back(b.getDenseI64ArrayAttr(
+              {int64_t(parts.size()) - 1, 0, rows, 0, 1, first * stride + int64_t(tile), stride}));
         }
       };
   SmallVector<int64_t> start(rowSizes.size(), 0), count(rowSizes);

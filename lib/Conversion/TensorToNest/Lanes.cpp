@@ -67,7 +67,8 @@ LaneAssignment::LaneAssignment(func::FuncOp entry, int64_t lanes) : lanes(lanes)
   for (Operation &op : body) {
     llvm::for_each(op.getResults(), add);
     auto generic = dyn_cast<linalg::GenericOp>(op);
-    if (std::optional<Contraction> found = generic ? findContraction(generic, lanes) : std::nullopt) {
+    if (std::optional<Contraction> found =
+            generic ? findContraction(generic, lanes) : std::nullopt) {
       contractions[&op] = *found;
     }
   }
@@ -356,10 +357,11 @@ void LaneAssignment::choose() {
       order.push_back(id);
     }
   }
-  llvm::stable_sort(order, [&](unsigned a, unsigned b) { return classes[a].gain > classes[b].gain; });
+  llvm::stable_sort(order,
+                    [&](unsigned a, unsigned b) { return classes[a].gain > classes[b].gain; });
   for (unsigned id : order) {
-    classes[id].isChosen = llvm::none_of(
-        classes[id].conflicts, [&](unsigned other) { return classes[other].isChosen; });
+    classes[id].isChosen = llvm::none_of(classes[id].conflicts,
+                                         [&](unsigned other) { return classes[other].isChosen; });
   }
 }
 

@@ -67,8 +67,8 @@ private:
   int64_t lanes;
   llvm::DenseMap<mlir::Operation *, Contraction> contractions;
   llvm::DenseMap<mlir::Value, unsigned> first; ///< id of dimension 0
-  mutable llvm::SmallVector<unsigned> parent; ///< mutable: paths are shortened
-  llvm::SmallVector<Class> classes; ///< by id; that of the class is its root's
+  mutable llvm::SmallVector<unsigned> parent;  ///< mutable: paths are shortened
+  llvm::SmallVector<Class> classes;            ///< by id; that of the class is its root's
   llvm::SmallVector<mlir::Value> tensors;
 };
 

@@ -269,8 +269,8 @@ FailureOr<NestConverter::Placed> NestConverter::get(Builder &b, Value value, int
       at[d] = 0;
     }
   }
-  Type carried = isa<FloatType>(type.getElementType()) ? Type(b.getF32Type())
-                                                       : Type(b.getI32Type());
+  Type carried =
+      isa<FloatType>(type.getElementType()) ? Type(b.getF32Type()) : Type(b.getI32Type());
   auto dense = DenseElementsAttr::getFromRawBuffer(
       RankedTensorType::get({buffer.getRows(), columns}, carried),
       ArrayRef(reinterpret_cast<const char *>(data.data()), data.size() * 4));
@@ -294,13 +294,13 @@ static SmallVector<int64_t> getList(const Layout &layout) {
 }
 
 LogicalResult NestConverter::loadInput(Builder &b, BlockArgument argument) {
-  auto name = entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
-                                                 mlir::lpu::LPUDialect::kNameAttr);
+  auto name =
+      entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(), mlir::lpu::LPUDialect::kNameAttr);
   auto type = dyn_cast<RankedTensorType>(argument.getType());
   StringRef label = name ? name.getValue() : StringRef();
   if (!type || !type.hasStaticShape() || !type.getElementType().isIntOrFloat()) {
-    return entry.emitError("input '") << label << "': expected numbers and a static shape, got "
-                                      << argument.getType();
+    return entry.emitError("input '")
+           << label << "': expected numbers and a static shape, got " << argument.getType();
   }
   Type model = type.getElementType();
   Type carried = isa<FloatType>(model) ? Type(b.getF32Type()) : Type(b.getI32Type());
@@ -324,16 +324,16 @@ LogicalResult NestConverter::loadInput(Builder &b, BlockArgument argument) {
 
 LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
   for (auto [index, result] : llvm::enumerate(op.getOperands())) {
-    auto name = entry.getResultAttrOfType<StringAttr>(unsigned(index),
-                                                      mlir::lpu::LPUDialect::kNameAttr);
+    auto name =
+        entry.getResultAttrOfType<StringAttr>(unsigned(index), mlir::lpu::LPUDialect::kNameAttr);
     RankedTensorType type = typeOf(result);
     Type model = type.getElementType();
     Value source = result;
     if (auto widen = source.getDefiningOp<mlir::lpu::WidenOp>()) {
       source = widen.getSource();
       if (widen.getIsUnsigned() && isa<IntegerType>(model)) {
-        model = IntegerType::get(b.getContext(), model.getIntOrFloatBitWidth(),
-                                 IntegerType::Unsigned);
+        model =
+            IntegerType::get(b.getContext(), model.getIntOrFloatBitWidth(), IntegerType::Unsigned);
       }
     }
     FailureOr<Placed> placed = get(b, source);
@@ -343,16 +343,16 @@ LogicalResult NestConverter::convertReturn(Builder &b, Operation &op) {
     // An output has words of its own, which something writes and nothing else reads: they are
     // nobody's before and after.
     Operation *maker = placed->buffer.getDefiningOp();
-    bool isOwn = isa<NestOp, mlir::lpu::AssembleOp, mlir::lpu::MapOp>(maker) &&
-                 placed->buffer.use_empty();
+    bool isOwn =
+        isa<NestOp, mlir::lpu::AssembleOp, mlir::lpu::MapOp>(maker) && placed->buffer.use_empty();
     if (!isOwn) {
       RankedTensorType from = typeOf(source);
       Value copy = copyTo(b, *placed, from, placed->layout.laneDim);
       placed = Placed{copy, getCanonical(from, placed->layout.laneDim)};
     }
-    auto store = mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer,
-                                                  name ? name.getValue() : "", type.getShape(),
-                                                  model, getList(placed->layout));
+    auto store =
+        mlir::lpu::StoreOutputOp::create(b, b.getLoc(), placed->buffer, name ? name.getValue() : "",
+                                         type.getShape(), model, getList(placed->layout));
     store.setChunkWords(getChunk(placed->buffer));
   }
   func::ReturnOp::create(b);
@@ -386,15 +386,15 @@ Value NestConverter::copyTo(Builder &b, const Placed &from, RankedTensorType typ
                             int64_t laneDim) {
   SmallVector<Attribute> pieces;
   if (type.getNumElements() > 0) {
-    pieces.push_back(getPiece(b, 0, 0, type.getShape(), laneDim, from.layout,
-                              getCanonical(type, laneDim)));
+    pieces.push_back(
+        getPiece(b, 0, 0, type.getShape(), laneDim, from.layout, getCanonical(type, laneDim)));
   } else {
     // A word for what has none.
     pieces.push_back(b.getDenseI64ArrayAttr({-1, 0, 0, 0}));
   }
   ValueRange inputs = type.getNumElements() > 0 ? ValueRange(from.buffer) : ValueRange();
-  return mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim), inputs,
-                                       b.getArrayAttr(pieces), DenseI64ArrayAttr());
+  return mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim), inputs, b.getArrayAttr(pieces),
+                                       DenseI64ArrayAttr());
 }
 
 void NestConverter::addAround(Builder &b, SmallVectorImpl<Attribute> &pieces, int64_t input,
@@ -499,8 +499,8 @@ LogicalResult NestConverter::convertPad(Builder &b, tensor::PadOp op) {
     pieces.push_back(getPiece(b, 0, 0, sizes, laneDim, from->layout, shift(to, low)));
   }
   addAround(b, pieces, -1, *value, type.getShape(), low, sizes, laneDim, {}, to);
-  values[op.getResult()] = {mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim),
-                                                          from->buffer, b.getArrayAttr(pieces),
+  values[op.getResult()] = {mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim), from->buffer,
+                                                          b.getArrayAttr(pieces),
                                                           DenseI64ArrayAttr()),
                             to};
   return success();
@@ -540,17 +540,17 @@ LogicalResult NestConverter::convertInsert(Builder &b, tensor::InsertSliceOp op)
     addAround(b, pieces, splat ? -1 : 1, splat.value_or(0), type.getShape(), offsets, sizes,
               laneDim, dest->layout, to);
   } else {
-    pieces.push_back(getPiece(b, splat ? -1 : 1, splat.value_or(0), type.getShape(), laneDim,
-                              dest->layout, to));
+    pieces.push_back(
+        getPiece(b, splat ? -1 : 1, splat.value_or(0), type.getShape(), laneDim, dest->layout, to));
   }
   if (!isEmpty(op.getSource())) {
     pieces.push_back(getPiece(b, 0, 0, sizes, laneDim, from, shift(to, offsets, steps)));
   }
-  values[op.getResult()] = {
-      mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim),
-                                    ValueRange{source->buffer, dest->buffer},
-                                    b.getArrayAttr(pieces), DenseI64ArrayAttr()),
-      to};
+  values[op.getResult()] = {mlir::lpu::AssembleOp::create(b, getBuffer(type, laneDim),
+                                                          ValueRange{source->buffer, dest->buffer},
+                                                          b.getArrayAttr(pieces),
+                                                          DenseI64ArrayAttr()),
+                            to};
   return success();
 }
 
@@ -614,8 +614,8 @@ NestOp NestConverter::nest(Builder &b, ArrayRef<int64_t> loops, ArrayRef<Operand
     if (llvm::is_contained(buffers, buffer)) {
       auto type = cast<BufferType>(buffer.getType());
       Attribute all = b.getDenseI64ArrayAttr({0, 0, type.getRows(), 0, 1, 0, 1});
-      buffer = mlir::lpu::AssembleOp::create(b, type, buffer, b.getArrayAttr(all),
-                                             DenseI64ArrayAttr());
+      buffer =
+          mlir::lpu::AssembleOp::create(b, type, buffer, b.getArrayAttr(all), DenseI64ArrayAttr());
     }
     buffers.push_back(buffer);
     accesses.push_back(access);
@@ -624,10 +624,10 @@ NestOp NestConverter::nest(Builder &b, ArrayRef<int64_t> loops, ArrayRef<Operand
     accesses.push_back(b.getDenseI64ArrayAttr(access));
   }
   SmallVector<Type> types(results.begin(), results.end());
-  auto op = NestOp::create(b, types, buffers, b.getDenseI64ArrayAttr(loops),
-                           b.getArrayAttr(accesses),
-                           reduction.kind.empty() ? StringAttr() : b.getStringAttr(reduction.kind),
-                           b.getI64IntegerAttr(reduction.loops), ArrayAttr());
+  auto op =
+      NestOp::create(b, types, buffers, b.getDenseI64ArrayAttr(loops), b.getArrayAttr(accesses),
+                     reduction.kind.empty() ? StringAttr() : b.getStringAttr(reduction.kind),
+                     b.getI64IntegerAttr(reduction.loops), ArrayAttr());
   Block &block = op.getBody().emplaceBlock();
   for (Value buffer : buffers) {
     bool isFloat = cast<BufferType>(buffer.getType()).getFormat() == Format::F32;
@@ -808,8 +808,9 @@ SmallVector<Value> NestConverter::cloneBody(Builder &b, linalg::GenericOp op, Va
       mapping.map(inner.getResult(0), mapping.lookup(inner.getOperand(0)));
     } else if (auto constant = dyn_cast<arith::ConstantOp>(inner);
                constant && constant.getType().isIndex()) {
-      mapping.map(constant, makeConstant(b, b.getI32Type(),
-                                         uint32_t(cast<IntegerAttr>(constant.getValue()).getInt())));
+      mapping.map(constant,
+                  makeConstant(b, b.getI32Type(),
+                               uint32_t(cast<IntegerAttr>(constant.getValue()).getInt())));
     } else {
       Operation *copy = b.clone(inner, mapping);
       for (Value result : copy->getResults()) {
@@ -853,11 +854,11 @@ LogicalResult NestConverter::convertGeneric(Builder &b, linalg::GenericOp op) {
     types.push_back(getBuffer(typeOf(result), laneDim));
     accesses.push_back(getAccess(layouts.back(), op.getMatchingIndexingMap(&init), loops));
   }
-  NestOp made = nest(b, loops.sizes, *operands, types, accesses, {},
-                     [&](Builder &inner, ValueRange in) {
-                       return cloneBody(inner, op, in, arguments, splats,
-                                        op.getBody()->getTerminator()->getOperands());
-                     });
+  NestOp made =
+      nest(b, loops.sizes, *operands, types, accesses, {}, [&](Builder &inner, ValueRange in) {
+        return cloneBody(inner, op, in, arguments, splats,
+                         op.getBody()->getTerminator()->getOperands());
+      });
   for (auto [old, result, layout] : llvm::zip(op.getResults(), made.getResults(), layouts)) {
     values[old] = {result, layout};
   }
@@ -953,10 +954,9 @@ Value NestConverter::reduceByHalves(Builder &b, Value buffer, int64_t rows, int6
   while (size > 1) {
     int64_t half = size / 2;
     if (size % 2) {
-      Attribute piece =
-          b.getDenseI64ArrayAttr({0, 0, rows, size - 1, stride, 0, 1});
-      left.push_back({mlir::lpu::AssembleOp::create(b, resize(rows), buffer,
-                                                    b.getArrayAttr(piece), DenseI64ArrayAttr()),
+      Attribute piece = b.getDenseI64ArrayAttr({0, 0, rows, size - 1, stride, 0, 1});
+      left.push_back({mlir::lpu::AssembleOp::create(b, resize(rows), buffer, b.getArrayAttr(piece),
+                                                    DenseI64ArrayAttr()),
                       1});
     }
     buffer = both({buffer, {0, stride, 1}}, {buffer, {half, stride, 1}}, half);
@@ -1001,8 +1001,8 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
       return success();
     }
     Attribute piece = getPiece(b, -1, *splat, type.getShape(), laneDim, {}, layout);
-    values[result] = {mlir::lpu::AssembleOp::create(b, buffer, ValueRange(),
-                                                    b.getArrayAttr(piece), DenseI64ArrayAttr()),
+    values[result] = {mlir::lpu::AssembleOp::create(b, buffer, ValueRange(), b.getArrayAttr(piece),
+                                                    DenseI64ArrayAttr()),
                       layout};
     return success();
   }
@@ -1055,8 +1055,8 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
   bool isNegated = combiner.isNegated;
   if (combiner.reduction.empty() && terms > 1) {
     auto [all, words] = getWords(loops.sizes.size());
-    BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
-                                      buffer.getFormat(), 0);
+    BufferType each =
+        BufferType::get(b.getContext(), words, buffer.getColumns(), buffer.getFormat(), 0);
     Value made = nest(b, loops.sizes, *operands, each, all, {}, body(false)).getResult(0);
     sums = reduceByHalves(b, made, rows, terms, combiner.op);
     isNegated = false;
@@ -1065,11 +1065,10 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     // for each word of the result reads all, with reads of its own for each step of the rest.
     int64_t segments = terms / loops.sizes.back();
     bool isLarge = rows * segments > 2 * int64_t(target.wordsPerBank());
-    size_t reduced =
-        isLarge && segments <= kMostSegments ? loops.sizes.size() - loops.parallel : 1;
+    size_t reduced = isLarge && segments <= kMostSegments ? loops.sizes.size() - loops.parallel : 1;
     auto [all, words] = getWords(loops.sizes.size() - reduced);
-    BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
-                                      buffer.getFormat(), 0);
+    BufferType each =
+        BufferType::get(b.getContext(), words, buffer.getColumns(), buffer.getFormat(), 0);
     sums = nest(b, loops.sizes, *operands, each, all, {combiner.reduction, int64_t(reduced)},
                 body(isNegated))
                .getResult(0);
@@ -1083,8 +1082,8 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     }
   } else {
     auto [all, words] = getWords(loops.parallel);
-    BufferType each = BufferType::get(b.getContext(), words, buffer.getColumns(),
-                                      buffer.getFormat(), 0);
+    BufferType each =
+        BufferType::get(b.getContext(), words, buffer.getColumns(), buffer.getFormat(), 0);
     sums = nest(b, loops.sizes, *operands, each, all, {}, body(isNegated)).getResult(0);
   }
   // The order of the loops is that of the words; the result's may be another.
@@ -1105,7 +1104,8 @@ LogicalResult NestConverter::convertReduction(Builder &b, linalg::GenericOp op) 
     if (failed(start)) {
       return failure();
     }
-    last2.push_back({start->buffer, getAccess(start->layout, op.getMatchingIndexingMap(&init), outer)});
+    last2.push_back(
+        {start->buffer, getAccess(start->layout, op.getMatchingIndexingMap(&init), outer)});
   }
   NestOp made = nest(b, outer.sizes, last2, buffer, to, {},
                      [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
@@ -1161,19 +1161,18 @@ LogicalResult NestConverter::convertGather(Builder &b, mlir::lpu::GatherOp op) {
   all.dims.assign(loops.size(), -2);
   all.dims.back() = 0;
   Operand number = getIndex(b, all, 0, size);
-  NestOp made = nest(
-      b, loops, {{from->buffer, data}, {at->buffer, index}, number}, getBuffer(type, laneDim), to,
-      {"add", 1}, [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
-        // An index below 0 counts from the end.
-        Value whole = makeConstant(inner, inner.getI32Type(), uint32_t(size));
-        Value other = arith::SubIOp::create(inner, in[2], whole);
-        Value isHere =
-            arith::CmpIOp::create(inner, arith::CmpIPredicate::eq, in[1], in[2]);
-        Value isThere = arith::CmpIOp::create(inner, arith::CmpIPredicate::eq, in[1], other);
-        Value hit = arith::OrIOp::create(inner, isHere, isThere);
-        Value zero = makeConstant(inner, in[0].getType(), 0);
-        return {arith::SelectOp::create(inner, hit, in[0], zero)};
-      });
+  NestOp made =
+      nest(b, loops, {{from->buffer, data}, {at->buffer, index}, number}, getBuffer(type, laneDim),
+           to, {"add", 1}, [&](Builder &inner, ValueRange in) -> SmallVector<Value> {
+             // An index below 0 counts from the end.
+             Value whole = makeConstant(inner, inner.getI32Type(), uint32_t(size));
+             Value other = arith::SubIOp::create(inner, in[2], whole);
+             Value isHere = arith::CmpIOp::create(inner, arith::CmpIPredicate::eq, in[1], in[2]);
+             Value isThere = arith::CmpIOp::create(inner, arith::CmpIPredicate::eq, in[1], other);
+             Value hit = arith::OrIOp::create(inner, isHere, isThere);
+             Value zero = makeConstant(inner, in[0].getType(), 0);
+             return {arith::SelectOp::create(inner, hit, in[0], zero)};
+           });
   values[op.getResult()] = {made.getResult(0), layout};
   return success();
 }
@@ -1197,9 +1196,8 @@ LogicalResult NestConverter::convert(Builder &b, Operation &op) {
     return success();
   }
   if (auto widen = dyn_cast<mlir::lpu::WidenOp>(op)) {
-    bool isOutput = llvm::all_of(widen->getUsers(), [](Operation *user) {
-      return isa<func::ReturnOp>(user);
-    });
+    bool isOutput =
+        llvm::all_of(widen->getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
     return isOutput ? success() : op.emitOpError("expected an output of the entry");
   }
   if (op.getNumResults() > 0 && llvm::all_of(op.getResults(), isEmpty)) {

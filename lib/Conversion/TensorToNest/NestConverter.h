@@ -2,9 +2,9 @@
 #ifndef LPU_LIB_CONVERSION_TENSORTONEST_NESTCONVERTER_H
 #define LPU_LIB_CONVERSION_TENSORTONEST_NESTCONVERTER_H
 
+#include "Contractions.h"
 #include "LPU/IR/LPUKernelOps.h"
 #include "LPU/IR/LPUTensorOps.h"
-#include "Contractions.h"
 #include "Lanes.h"
 #include "ONNX/IR/WeightFiles.h"
 #include "lpu/Target/Target.h"
@@ -104,13 +104,11 @@ private:
   };
   /// A nest over `loops` with results of these buffers and accesses. `body` gets the values
   /// of the operands and returns those of the results.
-  mlir::lpu::NestOp nest(Builder &b, llvm::ArrayRef<int64_t> loops, llvm::ArrayRef<Operand> operands,
-                         llvm::ArrayRef<mlir::lpu::BufferType> results,
-                         llvm::ArrayRef<llvm::SmallVector<int64_t>> resultAccesses,
-                         Reduction reduction,
-                         llvm::function_ref<llvm::SmallVector<mlir::Value>(
-                             Builder &, mlir::ValueRange)>
-                             body);
+  mlir::lpu::NestOp
+  nest(Builder &b, llvm::ArrayRef<int64_t> loops, llvm::ArrayRef<Operand> operands,
+       llvm::ArrayRef<mlir::lpu::BufferType> results,
+       llvm::ArrayRef<llvm::SmallVector<int64_t>> resultAccesses, Reduction reduction,
+       llvm::function_ref<llvm::SmallVector<mlir::Value>(Builder &, mlir::ValueRange)> body);
   /// Operands of `op` and the values of its body that they are; those that are one number
   /// go to `splats`.
   mlir::FailureOr<llvm::SmallVector<Operand>>
@@ -129,13 +127,11 @@ private:
                              mlir::Operation *combiner);
 
   /// A copy of some words: all of `from` in the order of `type`'s canonical layout.
-  mlir::Value copyTo(Builder &b, const Placed &from, mlir::RankedTensorType type,
-                     int64_t laneDim);
+  mlir::Value copyTo(Builder &b, const Placed &from, mlir::RankedTensorType type, int64_t laneDim);
   /// A piece of lpu.assemble: the box of `sizes`, from one layout to another; input -1 is
   /// `value`.
-  mlir::Attribute getPiece(Builder &b, int64_t input, uint32_t value,
-                           llvm::ArrayRef<int64_t> sizes, int64_t laneDim, const Layout &from,
-                           const Layout &to);
+  mlir::Attribute getPiece(Builder &b, int64_t input, uint32_t value, llvm::ArrayRef<int64_t> sizes,
+                           int64_t laneDim, const Layout &from, const Layout &to);
   /// `layout` moved to an index, with steps.
   static Layout shift(const Layout &layout, llvm::ArrayRef<int64_t> offsets,
                       llvm::ArrayRef<int64_t> steps = {});

@@ -64,9 +64,10 @@ Error Folder::checkBody(const Node &node, const Scope &scope, const ::onnx::Grap
       static_cast<size_t>(body.output_size()) >= outputs) {
     return Error::success();
   }
-  return fail(node, scope, "expected a graph with " + Twine(inputs) + " inputs and " +
-                               Twine(outputs) + " outputs, got " + Twine(body.input_size()) +
-                               " and " + Twine(body.output_size()));
+  return fail(node, scope,
+              "expected a graph with " + Twine(inputs) + " inputs and " + Twine(outputs) +
+                  " outputs, got " + Twine(body.input_size()) + " and " +
+                  Twine(body.output_size()));
 }
 
 Expected<std::vector<Known>> Folder::visitBody(const ::onnx::GraphProto &graph, Scope &scope,
@@ -116,8 +117,7 @@ Expected<std::optional<Known>> Folder::select(const std::string &condition, cons
     return yes;
   }
   auto shape = getShape(yes.name);
-  if (!shape || shape != getShape(no.name) ||
-      getElementType(yes.name) != getElementType(no.name)) {
+  if (!shape || shape != getShape(no.name) || getElementType(yes.name) != getElementType(no.name)) {
     return std::nullopt;
   }
   auto chosen = make("Where", {condition, yes.name, no.name}, name);
@@ -258,8 +258,8 @@ Folder::Handled Folder::visitLoop(const Node &node, Scope &scope) {
   }
   size_t numScans = node.output_size() - std::min<size_t>(node.output_size(), states.size());
   std::vector<std::vector<Known>> scans(numScans);
-  if (Error error = checkBody(node, scope, *body, 2 + states.size(),
-                              1 + states.size() + numScans)) {
+  if (Error error =
+          checkBody(node, scope, *body, 2 + states.size(), 1 + states.size() + numScans)) {
     return error;
   }
   Scope bodyScope = openBody(*body, scope, name);
@@ -386,8 +386,8 @@ Folder::Handled Folder::scan(const Node &node, const ::onnx::GraphProto &body, S
   std::vector<int64_t> outBackward = getInts(node, "scan_output_directions", numOutputs);
   std::vector<Known> states(inputs.begin(), inputs.begin() + numStates);
   ArrayRef<Known> sources = inputs.drop_front(numStates);
-  if (inAxes.size() != numScans || inBackward.size() != numScans ||
-      outAxes.size() != numOutputs || outBackward.size() != numOutputs) {
+  if (inAxes.size() != numScans || inBackward.size() != numScans || outAxes.size() != numOutputs ||
+      outBackward.size() != numOutputs) {
     return fail(node, scope, "axes or directions that are not one for each scan input and output");
   }
   if (Error error = checkBody(node, scope, body, inputs.size(),
@@ -404,8 +404,8 @@ Folder::Handled Folder::scan(const Node &node, const ::onnx::GraphProto &body, S
       return keep("scan input " + Twine(i) + " has no static shape", start);
     }
     if (length.value_or((*shape)[axis]) != (*shape)[axis]) {
-      return fail(node, scope, "scan inputs of length " + Twine(*length) + " and " +
-                                   Twine((*shape)[axis]));
+      return fail(node, scope,
+                  "scan inputs of length " + Twine(*length) + " and " + Twine((*shape)[axis]));
     }
     length = (*shape)[axis];
   }
@@ -522,8 +522,8 @@ Folder::Handled Folder::visitScan(const Node &node, Scope &scope) {
   for (const std::string &input : node.input()) {
     inputs.push_back(lookup(input, scope));
   }
-  auto handled = scan(node, *body, scope, describe(node, scope), numScans, /*hasAxes=*/true,
-                      inputs, outputs);
+  auto handled =
+      scan(node, *body, scope, describe(node, scope), numScans, /*hasAxes=*/true, inputs, outputs);
   if (handled && *handled) {
     define(node, outputs, scope);
   }

@@ -165,8 +165,7 @@ void copyElement(const Numbers &from, int64_t source, Numbers &to, int64_t targe
 }
 
 /// The tensor of `dims` whose elements lie in `from` where `index` says.
-Result take(const Numbers &from, Dims dims,
-            llvm::function_ref<int64_t(ArrayRef<int64_t>)> index) {
+Result take(const Numbers &from, Dims dims, llvm::function_ref<int64_t(ArrayRef<int64_t>)> index) {
   if (!isSmall(dims)) {
     return std::nullopt;
   }
@@ -468,12 +467,14 @@ Results evaluateClip(const Node &node) {
   }
   Result result = *x;
   if (const Numbers *low = node.in(1)) {
-    result = zip(node, *result, *low, [](int64_t a, int64_t b) { return std::max(a, b); },
-                 [](double a, double b) { return std::max(a, b); });
+    result = zip(
+        node, *result, *low, [](int64_t a, int64_t b) { return std::max(a, b); },
+        [](double a, double b) { return std::max(a, b); });
   }
   if (const Numbers *high = node.in(2); high && result) {
-    result = zip(node, *result, *high, [](int64_t a, int64_t b) { return std::min(a, b); },
-                 [](double a, double b) { return std::min(a, b); });
+    result = zip(
+        node, *result, *high, [](int64_t a, int64_t b) { return std::min(a, b); },
+        [](double a, double b) { return std::min(a, b); });
   }
   return one(std::move(result));
 }
@@ -569,9 +570,7 @@ Results evaluateEyeLike(const Node &node) {
   return one(std::move(result));
 }
 
-Results evaluateIdentity(const Node &node) {
-  return node.in(0) ? one(*node.in(0)) : std::nullopt;
-}
+Results evaluateIdentity(const Node &node) { return node.in(0) ? one(*node.in(0)) : std::nullopt; }
 
 Results evaluateReshape(const Node &node) {
   const Numbers *x = node.in(0);
@@ -792,9 +791,8 @@ Results evaluateSlice(const Node &node) {
   for (size_t i = 0; i < strides.size(); ++i) {
     strides[i] *= step[i];
   }
-  return one(take(*x, dims, [&](ArrayRef<int64_t> position) {
-    return base + dot(position, strides);
-  }));
+  return one(
+      take(*x, dims, [&](ArrayRef<int64_t> position) { return base + dot(position, strides); }));
 }
 
 Results evaluateGather(const Node &node) {
@@ -1029,8 +1027,8 @@ Evaluator reduce(Reduction reduction) {
     });
     for (int64_t i = 0; i < result.size(); ++i) {
       if (result.isReal()) {
-        double value = reduction.isMean ? result.reals[i] / static_cast<double>(perResult)
-                                        : result.reals[i];
+        double value =
+            reduction.isMean ? result.reals[i] / static_cast<double>(perResult) : result.reals[i];
         result.reals[i] = roundTo(result.type, value);
       } else if (reduction.isMean) {
         result.ints[i] /= perResult;
@@ -1045,8 +1043,8 @@ Evaluator reduce(Reduction reduction) {
 
 Results evaluateCumSum(const Node &node) {
   const Numbers *x = node.in(0), *where = node.in(1);
-  if (!x || !where || where->isReal() || where->size() != 1 ||
-      node.attrInt("exclusive", 0) != 0 || node.attrInt("reverse", 0) != 0) {
+  if (!x || !where || where->isReal() || where->size() != 1 || node.attrInt("exclusive", 0) != 0 ||
+      node.attrInt("reverse", 0) != 0) {
     return std::nullopt;
   }
   Dims axis = where->ints;
@@ -1112,7 +1110,9 @@ llvm::StringMap<Evaluator> makeTable() {
   table["Abs"] = unary([](int64_t v) { return v < 0 ? wrapping(0 - bitsOf(v)) : v; },
                        [](double v) { return std::abs(v); });
   table["Sign"] = unary([](int64_t v) { return int64_t(v > 0) - int64_t(v < 0); },
-                        [](double v) { return v > 0 ? 1.0 : v < 0 ? -1.0 : v; });
+                        [](double v) { return v > 0   ? 1.0
+                                              : v < 0 ? -1.0
+                                                      : v; });
   table["Relu"] = unary([](int64_t v) { return std::max(v, int64_t(0)); },
                         [](double v) { return v < 0 ? 0.0 : v; });
   table["Floor"] = unary(nullptr, [](double v) { return std::floor(v); });
@@ -1167,8 +1167,7 @@ int64_t Numbers::size() const {
   return static_cast<int64_t>(isReal() ? reals.size() : ints.size());
 }
 
-std::optional<Numbers> decode(const TensorProto &tensor,
-                              std::optional<ArrayRef<char>> external) {
+std::optional<Numbers> decode(const TensorProto &tensor, std::optional<ArrayRef<char>> external) {
   auto element = getElement(tensor.data_type());
   Dims dims(tensor.dims().begin(), tensor.dims().end());
   if (!element || count(dims) < 0 || tensor.has_segment() ||

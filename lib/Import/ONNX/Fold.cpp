@@ -113,8 +113,8 @@ void Folder::addInitializer(const TensorProto &tensor) {
                  tensor.data_type() == TensorProto::INT32 ||
                  tensor.data_type() == TensorProto::BOOL;
   // What is larger is a weight: it stays the tensor of the file that it is.
-  bool isFixed = llvm::any_of(options.inputValues,
-                              [&](const auto &value) { return value.first == name; });
+  bool isFixed =
+      llvm::any_of(options.inputValues, [&](const auto &value) { return value.first == name; });
   bool isSmall = elements <= (isIndex || isFixed ? kMaxFoldedElements : kInPlaceBytes / 4);
   if (!isSmall) {
     weights.insert(name);
@@ -140,9 +140,9 @@ void Folder::load(const std::string &name) {
     return;
   }
   Builder builder(&context);
-  auto bytes = files.getBytes(mlir::onnx::WeightRefAttr::get(
-      &context, builder.getStringAttr(data->file), data->offset, data->length,
-      builder.getStringAttr(""), *type));
+  auto bytes = files.getBytes(
+      mlir::onnx::WeightRefAttr::get(&context, builder.getStringAttr(data->file), data->offset,
+                                     data->length, builder.getStringAttr(""), *type));
   if (!bytes) {
     llvm::consumeError(bytes.takeError());
     return;
@@ -253,8 +253,8 @@ bool Folder::tryShape(const Node &node) {
 
 /// Its value depends on the shape of its input alone.
 bool Folder::tryEyeLike(const Node &node) {
-  auto dims = node.op_type() == "EyeLike" && node.domain().empty() ? getShape(node.input(0))
-                                                                   : std::nullopt;
+  auto dims =
+      node.op_type() == "EyeLike" && node.domain().empty() ? getShape(node.input(0)) : std::nullopt;
   if (!dims) {
     return false;
   }
@@ -390,8 +390,8 @@ void note(ImportTrace *trace, const ::onnx::NodeProto &node, const Opsets &opset
   for (int i = 0; first.empty() && i < node.output_size(); ++i) {
     first = node.output(i);
   }
-  std::string key = node.domain() + "\n" + node.op_type() + "\n" + name + "\n" + first + "\n" +
-                    how.str();
+  std::string key =
+      node.domain() + "\n" + node.op_type() + "\n" + name + "\n" + first + "\n" + how.str();
   if (!trace->seen.insert(key).second) {
     return;
   }
@@ -415,8 +415,9 @@ static void setProperty(::onnx::NodeProto &node, StringRef key, const std::strin
 /// Whether only nodes that are gone after import can be converted, or most of them.
 static bool isForImport(StringRef opType) {
   return opType.contains("Sequence") || opType.starts_with("Optional") ||
-         llvm::is_contained({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike", "If", "Loop", "Scan"},
-                            opType);
+         llvm::is_contained(
+             {"Shape", "Size", "ConstantOfShape", "Range", "EyeLike", "If", "Loop", "Scan"},
+             opType);
 }
 
 void Folder::emit(Node node, const Opsets &opsets) {
@@ -432,9 +433,8 @@ void Folder::emit(Node node, const Opsets &opsets) {
   nodes.push_back(std::move(node));
 }
 
-llvm::Expected<std::vector<Known>> Folder::expand(const Node &node,
-                                                  const ::onnx::FunctionProto &body,
-                                                  const Opsets &opsets) {
+llvm::Expected<std::vector<Known>>
+Folder::expand(const Node &node, const ::onnx::FunctionProto &body, const Opsets &opsets) {
   Opsets own = opsets;
   for (const auto &[domain, version] : getOpsets(body.opset_import())) {
     own[domain] = version;
@@ -484,7 +484,7 @@ static std::string listTypes(const ::onnx::NodeProto &node, const TypeInference 
     text += "[";
     for (const auto &dim : type->tensor_type().shape().dim()) {
       text += text.back() == '[' ? "" : ",";
-      text += dim.has_dim_value() ? std::to_string(dim.dim_value())
+      text += dim.has_dim_value()   ? std::to_string(dim.dim_value())
               : dim.has_dim_param() ? dim.dim_param()
                                     : "?";
     }
@@ -532,8 +532,8 @@ llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &op
     auto dims = getShape(node.output(0));
     int32_t element = getElementType(node.output(0));
     auto elements = static_cast<int64_t>(values->size());
-    bool fits = dims && (dims->empty() ? elements == 1
-                                       : dims->size() == 1 && (*dims)[0] == elements);
+    bool fits =
+        dims && (dims->empty() ? elements == 1 : dims->size() == 1 && (*dims)[0] == elements);
     if (fits && (element == TensorProto::INT64 || element == TensorProto::INT32)) {
       Numbers numbers;
       numbers.type = element;
@@ -551,8 +551,7 @@ llvm::Expected<std::vector<Known>> Folder::visitFlat(Node node, const Opsets &op
   // After a node of unknown results a body would be of unknown types as well.
   bool isRanked = llvm::all_of(node.input(), [&](const std::string &input) {
     const ::onnx::TypeProto *type = types.getType(input);
-    return input.empty() ||
-           (type && (!type->has_tensor_type() || type->tensor_type().has_shape()));
+    return input.empty() || (type && (!type->has_tensor_type() || type->tensor_type().has_shape()));
   });
   if (isRanked && hasFunctionBody(node, opset) && !whyNot(node, opsets).empty()) {
     if (auto body = getFunctionBody(node, opset, types)) {
@@ -793,26 +792,25 @@ void Folder::finish(ArrayRef<Output> outputs) {
   std::vector<bool> isNeeded(nodes.size());
   for (size_t i = nodes.size(); i-- > 0;) {
     // What is wrong is to be reported.
-    isNeeded[i] = llvm::any_of(nodes[i].output(),
-                               [&](const std::string &output) {
-                                 return needed.contains(output);
-                               }) ||
-                  llvm::any_of(nodes[i].metadata_props(), [](const auto &property) {
-                    return property.key() == kErrorKey;
-                  });
+    isNeeded[i] =
+        llvm::any_of(nodes[i].output(),
+                     [&](const std::string &output) { return needed.contains(output); }) ||
+        llvm::any_of(nodes[i].metadata_props(),
+                     [](const auto &property) { return property.key() == kErrorKey; });
     if (isNeeded[i]) {
       forEachRead(nodes[i], [&](const std::string &name) { needed.insert(name); });
     }
   }
-  // An input with an initializer is a constant: it must not stay as an input when the constant goes.
+  // An input with an initializer is a constant: it must not stay as an input when the constant
+  // goes.
   llvm::StringSet<> initialized;
   for (const TensorProto &tensor : graph.initializer()) {
     initialized.insert(tensor.name());
   }
   auto *inputs = graph.mutable_input();
-  inputs->erase(llvm::remove_if(*inputs, [&](const auto &input) {
-    return initialized.contains(input.name());
-  }), inputs->end());
+  inputs->erase(llvm::remove_if(
+                    *inputs, [&](const auto &input) { return initialized.contains(input.name()); }),
+                inputs->end());
   auto *initializers = graph.mutable_initializer();
   int kept = 0;
   for (int i = 0; i < initializers->size(); ++i) {

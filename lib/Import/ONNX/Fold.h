@@ -18,8 +18,8 @@ struct Output {
 
 /// Rewrites the main graph, whose dimensions are bound: types from ONNX's inference, shape
 /// arithmetic on constants evaluated, control flow whose extent is known and sequences resolved,
-/// nodes that nothing converts replaced by the bodies of ONNX's functions, nodes that no output needs
-/// dropped. docs/Importer.md says what stays. Weights are not copied. Errors name the node.
+/// nodes that nothing converts replaced by the bodies of ONNX's functions, nodes that no output
+/// needs dropped. docs/Importer.md says what stays. Weights are not copied. Errors name the node.
 llvm::Expected<std::vector<Output>> fold(::onnx::ModelProto &model, const ImportOptions &options,
                                          const InputElements &inputElements,
                                          mlir::onnx::WeightFiles &files,

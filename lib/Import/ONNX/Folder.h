@@ -13,8 +13,8 @@
 
 namespace lpu::import {
 
-/// What a name of the model stands for. A tensor, and whatever is not resolved, has a name of the flat
-/// graph. An optional with an element is that element.
+/// What a name of the model stands for. A tensor, and whatever is not resolved, has a name of the
+/// flat graph. An optional with an element is that element.
 struct Known {
   enum Kind { Absent, Tensor, Sequence } kind = Absent;
   std::string name;
@@ -80,8 +80,7 @@ private:
   std::string makeName(const std::string &wanted);
   std::string nameOutput(const std::string &name, Scope &scope);
   std::string materialize(const Known &value, const std::string &wanted);
-  void renameCaptured(::onnx::GraphProto &graph, const Scope &scope,
-                      llvm::StringSet<> hidden);
+  void renameCaptured(::onnx::GraphProto &graph, const Scope &scope, llvm::StringSet<> hidden);
   bool tryEvaluate(const Node &node);
   bool tryShape(const Node &node);
   bool tryEyeLike(const Node &node);
@@ -113,8 +112,8 @@ private:
   Handled visitScan(const Node &node, Scope &scope);
   Handled visitBatchedScan(const Node &node, Scope &scope);
   Handled scan(const Node &node, const ::onnx::GraphProto &body, Scope &scope,
-               const std::string &name, size_t numScans, bool hasAxes,
-               llvm::ArrayRef<Known> inputs, std::vector<Known> &outputs);
+               const std::string &name, size_t numScans, bool hasAxes, llvm::ArrayRef<Known> inputs,
+               std::vector<Known> &outputs);
   llvm::Expected<Known> pick(const Known &value, int64_t axis, int64_t index,
                              const std::string &name);
   Scope openBody(const ::onnx::GraphProto &graph, const Scope &outer, const std::string &prefix);
@@ -127,8 +126,7 @@ private:
   llvm::Expected<std::optional<Known>> select(const std::string &condition, const Known &yes,
                                               const Known &no, const std::string &name);
   llvm::Expected<Known> makeCondition(const Known &condition);
-  llvm::Expected<Known> stack(llvm::ArrayRef<Known> items, int64_t axis,
-                              const std::string &name);
+  llvm::Expected<Known> stack(llvm::ArrayRef<Known> items, int64_t axis, const std::string &name);
   std::optional<Known> makeEmptyStack(const Known &item, int64_t axis, const std::string &name);
 
   // Sequences.cpp

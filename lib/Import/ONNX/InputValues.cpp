@@ -99,8 +99,8 @@ std::string print(llvm::ArrayRef<int64_t> dims) {
   return text + "]";
 }
 
-llvm::Error setInputValue(::onnx::GraphProto &graph, const std::string &name,
-                          const NpyArray &array, BoundDims &dims) {
+llvm::Error setInputValue(::onnx::GraphProto &graph, const std::string &name, const NpyArray &array,
+                          BoundDims &dims) {
   auto *inputs = graph.mutable_input();
   auto input = llvm::find_if(*inputs, [&](const auto &info) { return info.name() == name; });
   if (input == inputs->end()) {
@@ -118,8 +118,7 @@ llvm::Error setInputValue(::onnx::GraphProto &graph, const std::string &name,
   if (descr.empty() || descr != array.descr) {
     return createStringError(
         "expected " +
-        StringRef(TensorProto::DataType_Name(
-                      static_cast<TensorProto::DataType>(type.elem_type())))
+        StringRef(TensorProto::DataType_Name(static_cast<TensorProto::DataType>(type.elem_type())))
             .lower() +
         (descr.empty() ? "" : " (" + descr.str() + ")") + ", got " + array.descr);
   }
@@ -176,7 +175,8 @@ llvm::Error setInputShapes(::onnx::GraphProto &graph, const InputShapes &shapes,
   google::protobuf::RepeatedPtrField<::onnx::ValueInfoProto> inputs;
   llvm::StringSet<> found;
   for (::onnx::ValueInfoProto &input : *graph.mutable_input()) {
-    auto given = llvm::find_if(shapes, [&](const auto &item) { return item.first == input.name(); });
+    auto given =
+        llvm::find_if(shapes, [&](const auto &item) { return item.first == input.name(); });
     if (given == shapes.end()) {
       *inputs.Add() = std::move(input);
       continue;
@@ -204,8 +204,8 @@ llvm::Error setInputShapes(::onnx::GraphProto &graph, const InputShapes &shapes,
     // A shape that is declared has to be this one.
     const auto &declared = type.tensor_type().shape();
     for (const auto &dims : given->second) {
-      bool fits = !type.tensor_type().has_shape() ||
-                  declared.dim_size() == static_cast<int>(dims.size());
+      bool fits =
+          !type.tensor_type().has_shape() || declared.dim_size() == static_cast<int>(dims.size());
       for (int i = 0; fits && i < declared.dim_size(); ++i) {
         fits = !declared.dim(i).has_dim_value() || declared.dim(i).dim_value() == dims[i];
       }
@@ -233,8 +233,7 @@ llvm::Error setInputShapes(::onnx::GraphProto &graph, const InputShapes &shapes,
   return llvm::Error::success();
 }
 
-llvm::Error setInputValues(::onnx::GraphProto &graph, const InputValues &values,
-                           BoundDims &dims) {
+llvm::Error setInputValues(::onnx::GraphProto &graph, const InputValues &values, BoundDims &dims) {
   for (const auto &[name, array] : values) {
     if (llvm::Error error = setInputValue(graph, name, array, dims)) {
       return createStringError("value of input '" + name +

@@ -13,8 +13,7 @@ using BoundDims = llvm::StringMap<int64_t>;
 
 /// Makes inputs initializers of these values. Named dimensions of them that `dims` does not
 /// bind are bound by the values' shapes. Error: an unknown input, or another type or shape.
-llvm::Error setInputValues(::onnx::GraphProto &graph, const InputValues &values,
-                           BoundDims &dims);
+llvm::Error setInputValues(::onnx::GraphProto &graph, const InputValues &values, BoundDims &dims);
 
 /// What an input that is no tensor became: inputs that are tensors.
 struct ElementNames {

@@ -158,8 +158,22 @@ Folder::Handled Folder::visitMap(const Node &node, ArrayRef<Known> inputs, Scope
 }
 
 Folder::Handled Folder::visitSequence(const Node &node, Scope &scope) {
-  enum Kind { No, Empty, Construct, Insert, Erase, At, Length, Split, Concat, Map, Optional,
-              HasElement, GetElement, Identity };
+  enum Kind {
+    No,
+    Empty,
+    Construct,
+    Insert,
+    Erase,
+    At,
+    Length,
+    Split,
+    Concat,
+    Map,
+    Optional,
+    HasElement,
+    GetElement,
+    Identity
+  };
   Kind kind = StringSwitch<Kind>(node.op_type())
                   .Case("SequenceEmpty", Empty)
                   .Case("SequenceConstruct", Construct)
