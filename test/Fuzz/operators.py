@@ -535,6 +535,8 @@ def _scatter_elements(g, name):
 @_operator("ScatterND")
 def _scatter_nd(g, name):
     data = g.pick(g.types(name), lambda shape: len(shape) > 0 and 0 not in shape, lambda: g.shape(low=1))
+    if 0 in data.shape:
+        raise Skip
     depth = g.rng.randint(1, len(data.shape))
     count = g.rng.randint(1, 5)
     choices = ["none"] if g.since(name) >= 16 else []
