@@ -103,7 +103,7 @@ def test_generate_is_greedy_over_a_session(folder):
 
 
 def test_the_example_of_the_page_runs(folder, tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "Python.md").read_text(), re.S)
+    code, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "Python.md").read_text(), re.S)
     subprocess.run([sys.executable, ROOT / "test" / "Tools" / "Inputs" / "make_mlp.py", tmp_path / "mlp.onnx"], check=True)
     (tmp_path / "model.lpu").symlink_to(folder / "m.lpu")
     monkeypatch.chdir(tmp_path)

@@ -50,14 +50,18 @@ TEST(WidenedTiles, MeetActivationsInHalfPrecision) {
               testing::HasSubstr("expected tiles and activations of one format, or u8 and f16"));
 }
 
+/// "8, 32, f16" as an input of that many rows and columns.
+std::string load(const std::string &name, const std::string &buffer) {
+  return "%" + name + " = lpu.load_input \"" + name + "\" shape [" +
+         buffer.substr(0, buffer.rfind(',')) + "] : <" + buffer + ">\n";
+}
+
 std::string appendColumns(const std::string &rows, const std::string &tiles,
                           const std::string &from = "20, 320, i32",
                           const std::string &to = "320, 320, i32") {
-  return "%x = lpu.load_input \"x\" shape [1] : <" + rows + ">\n%s = lpu.state \"s\" : <" + tiles +
-         ">\n%from = lpu.load_input \"from\" shape [1] : <" + from +
-         ">\n%to = lpu.load_input \"to\" shape [1] : <" + to +
-         ">\nlpu.append_columns %x from %from to %to into %s : <" + rows + ">, <" + from + ">, <" +
-         to + ">, <" + tiles + ">";
+  return load("x", rows) + "%s = lpu.state \"s\" : <" + tiles + ">\n" + load("from", from) +
+         load("to", to) + "lpu.append_columns %x from %from to %to into %s : <" + rows + ">, <" +
+         from + ">, <" + to + ">, <" + tiles + ">";
 }
 
 TEST(AppendColumns, RowsOfTheTilesFormatAndMaps) {
