@@ -52,8 +52,11 @@ TEST(WidenedTiles, MeetActivationsInHalfPrecision) {
 
 /// "8, 32, f16" as an input of that many rows and columns.
 std::string load(const std::string &name, const std::string &buffer) {
-  return "%" + name + " = lpu.load_input \"" + name + "\" shape [" +
-         buffer.substr(0, buffer.rfind(',')) + "] : <" + buffer + ">\n";
+  size_t comma = buffer.rfind(',');
+  std::string format = buffer.substr(comma + 2);
+  std::string element = format == "f16" ? "f32" : format == "u8" ? "ui8" : format;
+  return "%" + name + " = lpu.load_input \"" + name + "\" shape [" + buffer.substr(0, comma) +
+         "] {element = " + element + "} : <" + buffer + ">\n";
 }
 
 std::string appendColumns(const std::string &rows, const std::string &tiles,
