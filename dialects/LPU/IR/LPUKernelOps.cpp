@@ -617,6 +617,13 @@ LogicalResult NestOp::verify() {
                                                                           << attribute;
     }
   }
+  for (unsigned result = 0; getReduction() && result < getNumResults(); ++result) {
+    ArrayRef<int64_t> reduced = getResultAccess(result).take_back(size_t(getReduced()));
+    if (llvm::any_of(reduced, [](int64_t stride) { return stride != 0; })) {
+      return emitOpError("expected results not to move over the loops that are reduced, got ")
+             << getAccesses()[getInputs().size() + result];
+    }
+  }
   Block &block = getBody().front();
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   auto matches = [](Type buffer, Type scalar) {
@@ -643,10 +650,18 @@ FailureOr<Piece> mlir::lpu::getPiece(ArrayRef<int64_t> list) {
 }
 
 LogicalResult AssembleOp::verify() {
+  SmallVector<Type> types(getInputs().getTypes());
+  types.push_back(getResult().getType());
+  for (Type type : types) {
+    if (!isNestBuffer(type)) {
+      return emitOpError("expected buffers of f32 or i32, got ") << type;
+    }
+  }
   for (Attribute attribute : getPieces()) {
     auto list = dyn_cast<DenseI64ArrayAttr>(attribute);
     FailureOr<Piece> piece = list ? getPiece(list.asArrayRef()) : FailureOr<Piece>(failure());
-    if (failed(piece) || piece->input >= int64_t(getInputs().size()) ||
+    if (failed(piece) || piece->input < -1 || piece->input >= int64_t(getInputs().size()) ||
+        llvm::any_of(piece->loops, [](int64_t size) { return size < 1; }) ||
         !staysInside(piece->to, piece->loops, getResult().getType()) ||
         (piece->input >= 0 &&
          !staysInside(piece->from, piece->loops,

@@ -918,8 +918,8 @@ static Value combine(ImplicitLocOpBuilder &b, Operation *combiner, Value x, Valu
 static bool isIdentity(Operation *combiner, uint32_t bits) {
   float number = llvm::bit_cast<float>(bits);
   return llvm::TypeSwitch<Operation *, bool>(combiner)
-      .Case<arith::AddFOp, arith::AddIOp, arith::OrIOp, arith::XOrIOp>(
-          [&](auto) { return bits == 0 || bits == 0x80000000u; })
+      .Case([&](arith::AddFOp) { return number == 0; })
+      .Case<arith::AddIOp, arith::OrIOp, arith::XOrIOp>([&](auto) { return bits == 0; })
       .Case<arith::MaximumFOp, arith::MaxNumFOp>(
           [&](auto) { return number == -std::numeric_limits<float>::infinity(); })
       .Case<arith::MinimumFOp, arith::MinNumFOp>(
