@@ -473,8 +473,8 @@ def LPU_AssembleOp : LPU_KernelOp<"assemble"> {
   let description = [{
     Each of `pieces` is [input, value, loops .., from offset, from strides .., to offset,
     to strides ..]: the words of `input` at one place go to the other, for every
-    point of the loops. Input -1 is the 32 bits `value` in every lane. Later pieces do not
-    write what earlier ones did. Buffers are those of nests.
+    point of the loops. Input -1 is the 32 bits `value` in every lane. Where two pieces write
+    one word, the later one's stays. Buffers are those of nests.
 
     - (C1) every word that a piece reads or writes is in its buffer.
   }];
