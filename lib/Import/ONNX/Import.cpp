@@ -81,6 +81,26 @@ void noteFunctions(const ::onnx::GraphProto &graph, const ModelProto &model, Imp
   }
 }
 
+template <typename Infos> void forgetNegativeDims(Infos &infos) {
+  for (::onnx::ValueInfoProto &info : infos) {
+    if (!info.type().tensor_type().has_shape()) {
+      continue;
+    }
+    for (auto &dim : *info.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+      if (dim.has_dim_value() && dim.dim_value() < 0) {
+        dim.clear_value();
+      }
+    }
+  }
+}
+
+/// Some exporters write -1 for sizes that they do not know.
+void forgetNegativeDims(::onnx::GraphProto &graph) {
+  forgetNegativeDims(*graph.mutable_input());
+  forgetNegativeDims(*graph.mutable_output());
+  forgetNegativeDims(*graph.mutable_value_info());
+}
+
 /// Reads the model and does all that is the same for every entry.
 llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
                                                  StringRef folder, ImportTrace *trace) {
@@ -103,6 +123,7 @@ llvm::Expected<std::unique_ptr<ModelProto>> load(StringRef path,
   if (llvm::Error error = import::checkExternalData(**model, folder)) {
     return error;
   }
+  forgetNegativeDims(*(*model)->mutable_graph());
   import::setNonstandardApart(**model);
   if (llvm::Error error = import::check(**model, folder.str())) {
     return error;
