@@ -129,6 +129,9 @@ LogicalResult EntryConverter::loadInputs(ImplicitLocOpBuilder &b, Block &old) {
              << name << "': expected float elements and a static shape, got "
              << argument.getType() << "; other inputs are not supported yet";
     }
+    if (type.getNumElements() == 0) {
+      return entry.emitError("input '") << name << "': has no elements: no kernel has such rows";
+    }
     const Layout &layout = layouts[argument];
     if (!llvm::is_sorted(layout.columns)) {
       return entry.emitError("input '")
