@@ -66,12 +66,18 @@ Value getRoot(Value value) {
   return value;
 }
 
+/// Whether an input of the entry is data; nobody waits for what has no elements.
+bool isWaitedFor(BlockArgument argument) {
+  return isa<FloatType>(getElementTypeOrSelf(argument.getType())) &&
+         getElements(argument.getType()) > 0;
+}
+
 class Walk {
 public:
   Walk(func::FuncOp entry, const ::lpu::Target &target, const BoundFormats &formats)
       : entry(entry), costs(target), limbs(formats.limbs) {
     for (BlockArgument argument : entry.getArguments()) {
-      if (isa<FloatType>(getElementTypeOrSelf(argument.getType()))) {
+      if (isWaitedFor(argument)) {
         times[argument] = {costs.load(4), costs.load(4), 0, true, {}};
       }
     }
@@ -132,9 +138,7 @@ private:
   /// The values that a run computes: all that depend on float inputs or gathered rows.
   void findComputed(Block &body) {
     for (BlockArgument argument : body.getArguments()) {
-      // What has no elements is waited for by nobody.
-      if (isa<FloatType>(getElementTypeOrSelf(argument.getType())) &&
-          getElements(argument.getType()) > 0) {
+      if (isWaitedFor(argument)) {
         computed.insert(argument);
       }
     }
