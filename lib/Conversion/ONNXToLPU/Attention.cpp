@@ -18,12 +18,9 @@ using namespace ::lpu::onnx_lowering;
 
 namespace {
 
-/// "input 0 has rank 2, not 3 or 4", and what `heads` gets wrong.
-std::string whyNotHeads(NodeOp op, unsigned input, StringRef headsName) {
+/// "input 0 has rank 2, not 3 or 4", and heads that an attribute has to give.
+std::string whyNotAnyHeads(NodeOp op, unsigned input, StringRef headsName) {
   RankedTensorType type = typeOf(op.getInputs()[input]);
-  if (!type.getElementType().isF32()) {
-    return ("input " + Twine(input) + " is not float").str();
-  }
   if (type.getRank() != 3 && type.getRank() != 4) {
     return ("input " + Twine(input) + " has rank " + Twine(type.getRank()) + ", not 3 or 4").str();
   }
@@ -33,6 +30,13 @@ std::string whyNotHeads(NodeOp op, unsigned input, StringRef headsName) {
     return (headsName + " does not divide the last dimension of input " + Twine(input)).str();
   }
   return "";
+}
+
+/// The same of floats, as composites have them.
+std::string whyNotHeads(NodeOp op, unsigned input, StringRef headsName) {
+  return typeOf(op.getInputs()[input]).getElementType().isF32()
+             ? whyNotAnyHeads(op, input, headsName)
+             : ("input " + Twine(input) + " is not float").str();
 }
 
 /// Heads of a tensor of rank 3 (by attribute) or 4.
@@ -163,20 +167,6 @@ SmallVector<Value> convertAttention(NodeOp op, ValueRange inputs, ImplicitLocOpB
 //===----------------------------------------------------------------------===//
 // Written out
 //===----------------------------------------------------------------------===//
-
-/// "input 0 has rank 2, not 3 or 4", and heads that an attribute has to give.
-std::string whyNotAnyHeads(NodeOp op, unsigned input, StringRef headsName) {
-  RankedTensorType type = typeOf(op.getInputs()[input]);
-  if (type.getRank() != 3 && type.getRank() != 4) {
-    return ("input " + Twine(input) + " has rank " + Twine(type.getRank()) + ", not 3 or 4").str();
-  }
-  int64_t heads = getInt(op, headsName, 0);
-  if (type.getRank() == 3 &&
-      (heads < 1 || (!type.isDynamicDim(2) && type.getDimSize(2) % heads != 0))) {
-    return (headsName + " does not divide the last dimension of input " + Twine(input)).str();
-  }
-  return "";
-}
 
 std::string whyNotAnyRotary(NodeOp op) {
   std::string reason = whyNotRanked(op);
@@ -358,7 +348,7 @@ SmallVector<Value> convertLinear(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   SmallVector<Value> results(op.getNumResults());
   if (op.hasOutput(0)) {
     Value all =
-        rows.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0)) : concat(b, rows, 1);
+        rows.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0)) : concatenate(b, rows, 1);
     results[0] = each(b, all, [&](ImplicitLocOpBuilder &in, ValueRange x) {
       return mul(in, x[0], scalarFloat(in, scale));
     });
@@ -410,13 +400,13 @@ Value toHeadsFirst(ImplicitLocOpBuilder &b, const Heads &of) {
 }
 
 Heads append(ImplicitLocOpBuilder &b, Value past, const Heads &now) {
-  return {concat(b, {past, toHeadsFirst(b, now)}, 2), false};
+  return {concatenate(b, {past, toHeadsFirst(b, now)}, 2), false};
 }
 
 Value gatherRows(ImplicitLocOpBuilder &b, Value table, Value rows) {
   SmallVector<int64_t> shape(shapeOf(rows));
   shape.push_back(shapeOf(table)[1]);
-  return mlir::lpu::GatherOp::create(b, RankedTensorType::get(shape, getElement(table)), table,
+  return mlir::lpu::GatherOp::create(b, RankedTensorType::get(shape, elementOf(table)), table,
                                      rows, 0);
 }
 
@@ -447,12 +437,12 @@ Heads rotate(ImplicitLocOpBuilder &b, const Heads &x, Value cos, Value sin, bool
     pairs.push_back(1);
     joined.back() = 2 * half;
     rotated = reshapeTo(
-        b, concat(b, {reshapeTo(b, real, pairs), reshapeTo(b, imaginary, pairs)}, 4), joined);
+        b, concatenate(b, {reshapeTo(b, real, pairs), reshapeTo(b, imaginary, pairs)}, 4), joined);
   } else {
-    rotated = concat(b, {real, imaginary}, 3);
+    rotated = concatenate(b, {real, imaginary}, 3);
   }
   int64_t rest = x.size() - 2 * half;
-  return {rest == 0 ? rotated : concat(b, {rotated, slice(b, x.tensor, 3, 2 * half, rest)}, 3),
+  return {rest == 0 ? rotated : concatenate(b, {rotated, sliceAxis(b, x.tensor, 3, 2 * half, rest)}, 3),
           x.tokensFirst};
 }
 
@@ -547,7 +537,7 @@ Attended attend(ImplicitLocOpBuilder &b, const Heads &query, const Heads &key, c
   if (Value mask = scoring.mask) {
     SmallVector<int64_t> low(shapeOf(mask).size(), 0), high(low);
     high.back() = keys - shapeOf(mask).back();
-    bool isBool = getElement(mask).isInteger(1);
+    bool isBool = elementOf(mask).isInteger(1);
     inputs.push_back(toRank(b, padOrCut(b, mask, low, high, isBool ? 0 : -INFINITY), 4));
   }
   if (scoring.lengths) {

@@ -40,6 +40,43 @@ Value constantInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<in
   return arith::ConstantOp::create(b, DenseElementsAttr::get(type, values));
 }
 
+Value reshapeTo(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> shape) {
+  return reshape(b, value, RankedTensorType::get(shape, elementOf(value)));
+}
+
+Value sliceAxis(ImplicitLocOpBuilder &b, Value value, int64_t axis, int64_t first, int64_t size,
+                int64_t step) {
+  SmallVector<int64_t> shape(shapeOf(value));
+  if (first == 0 && step == 1 && size == shape[size_t(axis)]) {
+    return value;
+  }
+  SmallVector<OpFoldResult> offsets(shape.size(), b.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(shape.size(), b.getIndexAttr(1)), sizes;
+  shape[size_t(axis)] = size;
+  if (llvm::is_contained(shape, 0)) {
+    return tensor::EmptyOp::create(b, shape, elementOf(value));
+  }
+  for (int64_t extent : shape) {
+    sizes.push_back(b.getIndexAttr(extent));
+  }
+  offsets[size_t(axis)] = b.getIndexAttr(first);
+  strides[size_t(axis)] = b.getIndexAttr(step);
+  return tensor::ExtractSliceOp::create(b, RankedTensorType::get(shape, elementOf(value)), value,
+                                        offsets, sizes, strides);
+}
+
+Value concatenate(ImplicitLocOpBuilder &b, ArrayRef<Value> values, int64_t axis) {
+  SmallVector<Value> pieces;
+  for (Value value : values) {
+    if (shapeOf(value)[size_t(axis)] != 0) {
+      pieces.push_back(value);
+    }
+  }
+  return pieces.empty()       ? values.front()
+         : pieces.size() == 1 ? pieces.front()
+                              : Value(tensor::ConcatOp::create(b, axis, pieces));
+}
+
 SmallVector<int64_t> broadcastShapes(ValueRange tensors) {
   SmallVector<int64_t> shape;
   for (Value tensor : tensors) {

@@ -15,6 +15,7 @@ namespace lpu::onnx_lowering {
 inline mlir::RankedTensorType typeOf(mlir::Value value) {
   return mlir::cast<mlir::RankedTensorType>(value.getType());
 }
+inline mlir::Type elementOf(mlir::Value value) { return typeOf(value).getElementType(); }
 inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) { return typeOf(value).getShape(); }
 
 /// One element of a result from one element of every input.
@@ -34,6 +35,17 @@ mlir::Value constantFloats(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<i
                            llvm::ArrayRef<float> values);
 mlir::Value constantInts(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int64_t> shape,
                          llvm::ArrayRef<int32_t> values);
+
+/// Axes as [0, rank).
+inline int64_t toAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
+mlir::Value reshapeTo(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
+                      llvm::ArrayRef<int64_t> shape);
+/// The indices from `first` on, `size` of them, along one axis.
+mlir::Value sliceAxis(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t axis,
+                      int64_t first, int64_t size, int64_t step = 1);
+/// `values` one behind the other along `axis`; those without elements are left out.
+mlir::Value concatenate(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::Value> values,
+                        int64_t axis);
 
 /// The shape that shapes broadcast to, as numpy does it.
 llvm::SmallVector<int64_t> broadcastShapes(mlir::ValueRange tensors);

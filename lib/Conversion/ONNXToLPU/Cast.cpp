@@ -11,8 +11,6 @@ using FloatPredicate = arith::CmpFPredicate;
 
 namespace {
 
-Type getElement(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType(); }
-
 Value add(ImplicitLocOpBuilder &b, Value x, Value y) { return arith::AddIOp::create(b, x, y); }
 
 /// Towards zero. Low bits are what integers are carried by, so that only uint32
@@ -94,7 +92,7 @@ Value cast(NodeOp op, ImplicitLocOpBuilder &b, Value x, Type from, Type to) {
 }
 
 SmallVector<Value> convertCast(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Type from = getElement(op.getInputs()[0]), to = getElement(op.getResult(0));
+  Type from = elementOf(op.getInputs()[0]), to = elementOf(op.getResult(0));
   auto type = mlir::cast<RankedTensorType>(inputs[0].getType());
   if (from == to) {
     return {inputs[0]};
@@ -124,7 +122,7 @@ std::string whyNotBitCast(NodeOp op) {
   if (!reason.empty()) {
     return reason;
   }
-  Type from = getElement(op.getInputs()[0]), to = getElement(op.getResult(0));
+  Type from = elementOf(op.getInputs()[0]), to = elementOf(op.getResult(0));
   // bool is a byte of 0 or 1 in memory.
   auto bitsOf = [](Type type) { return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth(); };
   if (bitsOf(from) != bitsOf(to)) {
@@ -158,7 +156,7 @@ Value fromBits(ImplicitLocOpBuilder &b, Value bits, Type to) {
 }
 
 SmallVector<Value> convertBitCast(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Type from = getElement(op.getInputs()[0]), to = getElement(op.getResult(0));
+  Type from = elementOf(op.getInputs()[0]), to = elementOf(op.getResult(0));
   auto type = mlir::cast<RankedTensorType>(inputs[0].getType());
   if (from == to || (isa<FloatType>(from) && from.getIntOrFloatBitWidth() > 32)) {
     return {inputs[0]};

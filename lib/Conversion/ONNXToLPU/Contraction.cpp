@@ -121,8 +121,8 @@ SmallVector<Value> convertGemm(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
   if (terms.size() == 1 && alpha == 1) {
     return {product};
   }
-  Type element = getElement(product);
-  bool isUnsigned = getElement(op.getInputs()[0]).isUnsignedInteger();
+  Type element = elementOf(product);
+  bool isUnsigned = elementOf(op.getInputs()[0]).isUnsignedInteger();
   auto scale = [&](ImplicitLocOpBuilder &in, Value x, float factor) -> Value {
     if (factor == 1) {
       return x;
@@ -191,7 +191,7 @@ SmallVector<Value> convertQLinearMatMul(NodeOp op, ValueRange inputs, ImplicitLo
         return mul(in, toFloat(in, x[0]), divide(in, mul(in, x[1], x[2]), x[3]));
       },
       b.getF32Type());
-  return {quantizeTo(b, real, spreadRows(b, inputs[kZero], result), getElement(op.getResult(0)))};
+  return {quantizeTo(b, real, spreadRows(b, inputs[kZero], result), elementOf(op.getResult(0)))};
 }
 
 } // namespace

@@ -101,7 +101,7 @@ std::string whyNotMultiHead(NodeOp op) {
 /// Part `index` of B x tokens x heads x parts x size.
 Heads getPart(ImplicitLocOpBuilder &b, Value packed, int64_t index) {
   ArrayRef<int64_t> shape = shapeOf(packed);
-  return {reshapeTo(b, slice(b, packed, 3, index, 1), {shape[0], shape[1], shape[2], shape[4]}),
+  return {reshapeTo(b, sliceAxis(b, packed, 3, index, 1), {shape[0], shape[1], shape[2], shape[4]}),
           true};
 }
 
@@ -124,7 +124,7 @@ SmallVector<Value> convertMultiHead(NodeOp op, ValueRange inputs, ImplicitLocOpB
       // Keys and values with heads first come from another node and have theirs already.
       int64_t size = count * of->size();
       if (of->tokensFirst) {
-        Value part = reshapeTo(b, slice(b, bias, 0, first, size), {count, of->size()});
+        Value part = reshapeTo(b, sliceAxis(b, bias, 0, first, size), {count, of->size()});
         of->tensor = each(b, {of->tensor, part}, binary<add>);
       }
       first += size;
@@ -189,7 +189,7 @@ SmallVector<Value> convertFused(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
       getInts(op, "qkv_hidden_sizes").value_or(SmallVector<int64_t>(3, third));
   Heads parts[3];
   for (int64_t first = 0; auto [part, size] : llvm::zip_equal(parts, sizes)) {
-    part = getHeadsOf(b, slice(b, all, 2, first, size), count);
+    part = getHeadsOf(b, sliceAxis(b, all, 2, first, size), count);
     first += size;
   }
   Scoring scoring;
@@ -197,7 +197,7 @@ SmallVector<Value> convertFused(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     SmallVector<int64_t> shape(shapeOf(past).drop_front());
     scoring.past = shape[2];
     for (int64_t k = 0; k < 2; ++k) {
-      parts[1 + k] = append(b, reshapeTo(b, slice(b, past, 0, k, 1), shape), parts[1 + k]);
+      parts[1 + k] = append(b, reshapeTo(b, sliceAxis(b, past, 0, k, 1), shape), parts[1 + k]);
     }
   }
   float scale = getFloat(op, "scale", 0);
@@ -218,7 +218,7 @@ SmallVector<Value> convertFused(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
       llvm::append_range(shape, shapeOf(tensor));
       both.push_back(reshapeTo(b, tensor, shape));
     }
-    results[1] = concat(b, both, 0);
+    results[1] = concatenate(b, both, 0);
   }
   return results;
 }
@@ -279,9 +279,9 @@ SmallVector<Value> convertGroup(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
     value = getHeadsOf(b, inputs[kGroupValue], kvCount);
   } else {
     int64_t size = shapeOf(packed)[2] / (count + 2 * kvCount);
-    query = getHeadsOf(b, slice(b, packed, 2, 0, count * size), count);
-    key = getHeadsOf(b, slice(b, packed, 2, count * size, kvCount * size), kvCount);
-    value = getHeadsOf(b, slice(b, packed, 2, (count + kvCount) * size, kvCount * size), kvCount);
+    query = getHeadsOf(b, sliceAxis(b, packed, 2, 0, count * size), count);
+    key = getHeadsOf(b, sliceAxis(b, packed, 2, count * size, kvCount * size), kvCount);
+    value = getHeadsOf(b, sliceAxis(b, packed, 2, (count + kvCount) * size, kvCount * size), kvCount);
   }
   int64_t batch = query.batch(), tokens = query.tokens();
   // Where the new tokens go: after those that are there. A first prompt may be shorter than its
@@ -399,7 +399,7 @@ SmallVector<Value> convertEmbed(NodeOp op, ValueRange inputs, ImplicitLocOpBuild
   int64_t tokens = shapeOf(inputs[kIds])[1];
   Value positions = getOptional(op, inputs, kPositionIds);
   Value ofPositions = positions ? gatherRows(b, inputs[kPositionTable], positions)
-                                : slice(b, inputs[kPositionTable], 0, 0, tokens);
+                                : sliceAxis(b, inputs[kPositionTable], 0, 0, tokens);
   Value sum = each(b, {gatherRows(b, inputs[kWordTable], inputs[kIds]), ofPositions}, binary<add>);
   if (op.hasInput(kSegments) && op.hasInput(kSegmentTable)) {
     sum = each(b, {sum, gatherRows(b, inputs[kSegmentTable], inputs[kSegments])}, binary<add>);
@@ -466,7 +466,7 @@ Value unpackWeights(NodeOp op, ImplicitLocOpBuilder &b) {
   Blocks blocks(op);
   SmallVector<int64_t> bytes = *getConstantInts(op.getInputs()[kB]);
   SmallVector<double> scales = *getConstantFloats(op.getInputs()[kScales]);
-  bool packsZeros = op.hasInput(kZeros) && isa<IntegerType>(getElement(op.getInputs()[kZeros]));
+  bool packsZeros = op.hasInput(kZeros) && isa<IntegerType>(elementOf(op.getInputs()[kZeros]));
   SmallVector<double> zeros;
   if (op.hasInput(kZeros)) {
     zeros = *getConstantFloats(op.getInputs()[kZeros]);
@@ -543,7 +543,7 @@ SmallVector<Value> requantize(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder
   Value scaled = each(b, {real, reshapeTo(b, inputs[first], {})}, binary<divide>);
   Value zero = getOptional(op, inputs, first + 1);
   return {
-      quantizeTo(b, scaled, zero ? reshapeTo(b, zero, {}) : Value(), getElement(op.getResult(0)))};
+      quantizeTo(b, scaled, zero ? reshapeTo(b, zero, {}) : Value(), elementOf(op.getResult(0)))};
 }
 
 std::string whyNotScalars(NodeOp op) {
@@ -598,7 +598,7 @@ SmallVector<Value> convertQuantizedConcat(NodeOp op, ValueRange inputs, Implicit
     parts.push_back(dequantize(op, inputs, b, first));
   }
   int64_t rank = typeOf(parts[0]).getRank();
-  return requantize(op, inputs, b, concat(b, parts, wrapAxis(getInt(op, "axis", 0), rank)), 0);
+  return requantize(op, inputs, b, concatenate(b, parts, toAxis(getInt(op, "axis", 0), rank)), 0);
 }
 
 } // namespace

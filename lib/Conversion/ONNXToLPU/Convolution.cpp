@@ -174,7 +174,7 @@ SmallVector<Value> convertQLinearConv(NodeOp op, ValueRange inputs, ImplicitLocO
         return mul(in, toFloat(in, x[0]), divide(in, mul(in, x[1], x[2]), x[3]));
       },
       b.getF32Type());
-  return {quantizeTo(b, real, alongAxis(b, inputs[7], 1, rank), getElement(op.getResult(0)))};
+  return {quantizeTo(b, real, alongAxis(b, inputs[7], 1, rank), elementOf(op.getResult(0)))};
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,7 +199,7 @@ SmallVector<Value> convertDeformConv(NodeOp op, ValueRange inputs, ImplicitLocOp
   Value samples =
       reshapeTo(b, inputs[0], join({batch, offsetGroups, channels / offsetGroups}, windows.input));
   for (size_t d = 0; d < rank; ++d) {
-    Value offset = reshapeTo(b, slice(b, offsets, int64_t(2 + rank), int64_t(d), 1),
+    Value offset = reshapeTo(b, sliceAxis(b, offsets, int64_t(2 + rank), int64_t(d), 1),
                              join({batch, offsetGroups}, join(places, {1})));
     Value tent = mapElements(
         b, join({batch, offsetGroups}, join(places, {windows.input[d]})), b.getF32Type(), offset,
@@ -276,7 +276,7 @@ SmallVector<Value> convertCausal(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   Value past = getOptional(inputs, 3), padded = inputs[0];
   if (size > 1) {
     padded =
-        past ? concat(b, {past, padded}, 2) : padOrCut(b, padded, {0, 0, size - 1}, {0, 0, 0}, 0);
+        past ? concatenate(b, {past, padded}, 2) : padOrCut(b, padded, {0, 0, size - 1}, {0, 0, 0}, 0);
   }
   Windows windows{{length + size - 1}, {size}, {1}, {1}, {0}, {0}, {length}};
   Value sums =
@@ -288,7 +288,7 @@ SmallVector<Value> convertCausal(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
   }
   SmallVector<Value> results{sums};
   if (op.getNumResults() > 1) {
-    results.push_back(op.hasOutput(1) ? slice(b, padded, 2, length, size - 1) : Value());
+    results.push_back(op.hasOutput(1) ? sliceAxis(b, padded, 2, length, size - 1) : Value());
   }
   return results;
 }

@@ -120,7 +120,7 @@ Value multiply(ImplicitLocOpBuilder &b, ArrayRef<std::pair<Value, Labels>> terms
   }
   return overLoops(b, extents, reads,
                    llvm::to_vector(llvm::seq<unsigned>(0, unsigned(result.size()))), Join::Add,
-                   getElement(terms[0].first), [](ImplicitLocOpBuilder &in, ValueRange x) {
+                   elementOf(terms[0].first), [](ImplicitLocOpBuilder &in, ValueRange x) {
                      return x.size() == 1 ? x[0] : mul(in, x[0], x[1]);
                    });
 }

@@ -187,16 +187,10 @@ Value mapLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, Type element,
     inputs.push_back(read.value);
     maps.push_back(AffineMap::get(unsigned(shape.size()), 0, read.at, b.getContext()));
   }
-  maps.push_back(b.getMultiDimIdentityMap(unsigned(shape.size())));
-  SmallVector<utils::IteratorType> loops(shape.size(), utils::IteratorType::parallel);
-  Value init = tensor::EmptyOp::create(b, shape, element);
-  return linalg::GenericOp::create(
-             b, TypeRange(init.getType()), inputs, ValueRange(init), maps, loops,
-             [body](OpBuilder &inner, Location location, ValueRange arguments) {
-               ImplicitLocOpBuilder at(location, inner);
-               linalg::YieldOp::create(at, body(Point(at, arguments.drop_back())).get());
-             })
-      .getResult(0);
+  return mapIndexed(b, shape, element, inputs, maps,
+                    [body](ImplicitLocOpBuilder &at, ValueRange arguments) {
+                      return body(Point(at, arguments)).get();
+                    });
 }
 
 Value reduceLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int64_t> inner,
@@ -263,31 +257,6 @@ SmallVector<AffineExpr> loopsAt(ImplicitLocOpBuilder &b, size_t count, unsigned 
   return loops;
 }
 
-Value reshapeTo(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> shape) {
-  return reshape(b, value, RankedTensorType::get(shape, elementOf(value)));
-}
-
-Value sliceAxis(ImplicitLocOpBuilder &b, Value value, int64_t axis, int64_t first, int64_t size,
-                int64_t step) {
-  SmallVector<int64_t> shape(shapeOf(value));
-  if (first == 0 && step == 1 && size == shape[size_t(axis)]) {
-    return value;
-  }
-  SmallVector<OpFoldResult> offsets(shape.size(), b.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(shape.size(), b.getIndexAttr(1)), sizes;
-  shape[size_t(axis)] = size;
-  if (llvm::is_contained(shape, 0)) {
-    return tensor::EmptyOp::create(b, shape, elementOf(value));
-  }
-  for (int64_t extent : shape) {
-    sizes.push_back(b.getIndexAttr(extent));
-  }
-  offsets[size_t(axis)] = b.getIndexAttr(first);
-  strides[size_t(axis)] = b.getIndexAttr(step);
-  return tensor::ExtractSliceOp::create(b, RankedTensorType::get(shape, elementOf(value)), value,
-                                        offsets, sizes, strides);
-}
-
 Value padWith(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> low, ArrayRef<int64_t> high,
               TypedAttr element) {
   SmallVector<int64_t> shape;
@@ -303,18 +272,6 @@ Value padWith(ImplicitLocOpBuilder &b, Value value, ArrayRef<int64_t> low, Array
   Value number = arith::ConstantOp::create(b, element);
   return tensor::PadOp::create(b, RankedTensorType::get(shape, elementOf(value)), value, before,
                                after, number);
-}
-
-Value concatenate(ImplicitLocOpBuilder &b, ArrayRef<Value> values, int64_t axis) {
-  SmallVector<Value> pieces;
-  for (Value value : values) {
-    if (shapeOf(value)[size_t(axis)] != 0) {
-      pieces.push_back(value);
-    }
-  }
-  return pieces.empty()       ? values.front()
-         : pieces.size() == 1 ? pieces.front()
-                              : Value(tensor::ConcatOp::create(b, axis, pieces));
 }
 
 namespace {

@@ -140,19 +140,11 @@ mlir::AffineExpr fixedAt(mlir::ImplicitLocOpBuilder &builder, int64_t index);
 llvm::SmallVector<mlir::AffineExpr> loopsAt(mlir::ImplicitLocOpBuilder &builder, size_t count,
                                             unsigned first = 0);
 
-inline mlir::Type elementOf(mlir::Value value) { return typeOf(value).getElementType(); }
 /// `value` with the same elements in another shape.
-mlir::Value reshapeTo(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
-                      llvm::ArrayRef<int64_t> shape);
-/// The indices from `first` on, `size` of them, along one axis.
-mlir::Value sliceAxis(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t axis,
-                      int64_t first, int64_t size, int64_t step = 1);
 /// `value` with `low` and `high` more elements at both ends of every dimension.
 mlir::Value padWith(mlir::ImplicitLocOpBuilder &builder, mlir::Value value,
                     llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high,
                     mlir::TypedAttr element);
-mlir::Value concatenate(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::Value> values,
-                        int64_t axis);
 /// result[.., i, ..] = value[.., indices[i], ..] for indices known now.
 mlir::Value take(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t axis,
                  llvm::ArrayRef<int64_t> indices);
@@ -175,8 +167,6 @@ llvm::SmallVector<mlir::AffineExpr> replace(mlir::ImplicitLocOpBuilder &builder,
 
 /// Attribute `name` of integers; nothing where it is not given.
 std::optional<llvm::SmallVector<int64_t>> getIntList(mlir::onnx::NodeOp op, llvm::StringRef name);
-/// An axis as one that is not negative.
-inline int64_t toAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 /// "input 1 (shape) is not a constant" where one of `inputs` is given and is none; else what
 /// `whyNotRanked` says.
 std::string whyNotConstant(mlir::onnx::NodeOp op,

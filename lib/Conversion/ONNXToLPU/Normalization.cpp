@@ -98,7 +98,7 @@ std::string whyNotFromAxis(NodeOp op) {
 /// The axes from attribute `axis` on.
 SmallVector<int64_t> fromAxis(NodeOp op) {
   int64_t rank = typeOf(op.getInputs()[0]).getRank();
-  return llvm::to_vector(llvm::seq<int64_t>(wrapAxis(getInt(op, "axis", -1), rank), rank));
+  return llvm::to_vector(llvm::seq<int64_t>(toAxis(getInt(op, "axis", -1), rank), rank));
 }
 
 /// Null for results that the node does not want.
@@ -290,7 +290,7 @@ SmallVector<Value> convertMeanVariance(NodeOp op, ValueRange inputs, ImplicitLoc
                                                  : SmallVector<int64_t>{0, 2, 3};
   }
   for (int64_t &axis : axes) {
-    axis = wrapAxis(axis, rank);
+    axis = toAxis(axis, rank);
   }
   Standardized of = standardize(b, inputs[0], axes, 0);
   return {each(b, {of.centered, of.variance}, [](ImplicitLocOpBuilder &in, ValueRange x) {
@@ -302,7 +302,7 @@ SmallVector<Value> convertMeanVariance(NodeOp op, ValueRange inputs, ImplicitLoc
 /// x by its norm along one axis; zeros stay where that is 0.
 SmallVector<Value> convertLpNorm(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   int64_t rank = typeOf(inputs[0]).getRank(), p = getInt(op, "p", 2);
-  Value sum = reduceTo1(b, inputs[0], wrapAxis(getInt(op, "axis", -1), rank), Join::Add,
+  Value sum = reduceTo1(b, inputs[0], toAxis(getInt(op, "axis", -1), rank), Join::Add,
                         b.getF32Type(), [&](ImplicitLocOpBuilder &in, ValueRange x) {
                           return powerOf(in, math::AbsFOp::create(in, x[0]), double(p));
                         });

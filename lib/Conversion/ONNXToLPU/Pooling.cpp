@@ -147,10 +147,10 @@ Value getIndices(NodeOp op, ImplicitLocOpBuilder &b, Value padded, Value most,
 
 SmallVector<Value> convertMaxPool(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   Windows windows = getWindows(op, *getInts(op, "kernel_shape"));
-  Type element = getElement(op.getInputs()[0]);
+  Type element = elementOf(op.getInputs()[0]);
   double least = isa<FloatType>(element) ? -INFINITY : double(getRange(element).first);
   Value padded = padForWindows(b, inputs[0], windows, least);
-  Value most = pool(b, padded, windows, Join::Max, getElement(padded), {}, itself);
+  Value most = pool(b, padded, windows, Join::Max, elementOf(padded), {}, itself);
   SmallVector<Value> results{most};
   if (op.getNumResults() > 1) {
     results.push_back(op.hasOutput(1) ? getIndices(op, b, padded, most, windows) : Value());

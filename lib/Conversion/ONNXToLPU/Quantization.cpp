@@ -79,8 +79,6 @@ SmallVector<Value> convertQuantize(NodeOp op, ValueRange inputs, ImplicitLocOpBu
 // Any type, zero points, blocks
 //===----------------------------------------------------------------------===//
 
-Type getElement(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType(); }
-
 /// Scales and zero points have one element, one an index of an axis, or one a
 /// block of it.
 std::string whyNotGranular(NodeOp op) {
@@ -157,7 +155,7 @@ Value toFloat(ImplicitLocOpBuilder &b, Value value) {
 
 SmallVector<Value> convertAnyDequantize(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
-  bool hasZero = op.hasInput(2) && !isa<FloatType>(getElement(inputs[2]));
+  bool hasZero = op.hasInput(2) && !isa<FloatType>(elementOf(inputs[2]));
   SmallVector<Value> given{inputs[0], spread(op, b, inputs[1], type)};
   if (hasZero) {
     given.push_back(spread(op, b, inputs[2], type));
@@ -177,7 +175,7 @@ std::string whyNotAnyQuantize(NodeOp op) {
   if (!reason.empty()) {
     return reason;
   }
-  Type element = getElement(op.getResult(0));
+  Type element = elementOf(op.getResult(0));
   if (isa<IntegerType>(element) && element.getIntOrFloatBitWidth() > 16) {
     return "output 0 has more than 16 bits";
   }
@@ -201,7 +199,7 @@ Type getQuotientType(NodeOp op, OpBuilder &b) {
     return b.getF32Type();
   default: {
     // Where types differ, the wider one computes.
-    Type x = getElement(op.getInputs()[0]), scale = getElement(op.getInputs()[1]);
+    Type x = elementOf(op.getInputs()[0]), scale = elementOf(op.getInputs()[1]);
     return x == scale && x.getIntOrFloatBitWidth() < 32 ? x : b.getF32Type();
   }
   }
@@ -228,8 +226,8 @@ Value quantize(ImplicitLocOpBuilder &b, Value quotient, Value zero, Type element
 
 SmallVector<Value> convertAnyQuantize(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = getCarriedTensor(op.getResult(0).getType());
-  Type element = getElement(op.getResult(0));
-  bool hasZero = op.hasInput(2) && !isa<FloatType>(getElement(inputs[2]));
+  Type element = elementOf(op.getResult(0));
+  bool hasZero = op.hasInput(2) && !isa<FloatType>(elementOf(inputs[2]));
   SmallVector<Value> given{inputs[0], spread(op, b, inputs[1], type)};
   if (hasZero) {
     given.push_back(spread(op, b, inputs[2], type));
@@ -255,7 +253,7 @@ SmallVector<Value> convertAnyQuantize(NodeOp op, ValueRange inputs, ImplicitLocO
 SmallVector<Value> convertDynamicQuantize(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   auto type = cast<RankedTensorType>(inputs[0].getType());
   Type f32 = b.getF32Type(), i32 = b.getI32Type();
-  Type ui8 = getElement(op.getResult(0));
+  Type ui8 = elementOf(op.getResult(0));
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   Value zero = scalarFloat(b, 0);
   auto join = [&](auto create) { return reduceElements(b, inputs[0], axes, false, zero, create); };

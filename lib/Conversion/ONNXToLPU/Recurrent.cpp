@@ -181,7 +181,7 @@ struct Direction {
   }
   /// Rows times the recurrent weights of `count` gates from the `first` on.
   Value recur(Value rows, int64_t first, int64_t count) {
-    return matmul(b, rows, slice(b, weights, 0, first * size, count * size), false, true);
+    return matmul(b, rows, sliceAxis(b, weights, 0, first * size, count * size), false, true);
   }
   Value activate(ImplicitLocOpBuilder &in, size_t function, Value x) {
     if (float clip = getFloat(op, "clip", 0); clip > 0) {
@@ -286,7 +286,7 @@ void stepLstm(Direction &d, int64_t step) {
 Value pickRow(ImplicitLocOpBuilder &b, Value value, int64_t axis, int64_t index) {
   SmallVector<int64_t> shape(shapeOf(value));
   shape.erase(shape.begin() + axis);
-  return reshapeTo(b, slice(b, value, axis, index, 1), shape);
+  return reshapeTo(b, sliceAxis(b, value, axis, index, 1), shape);
 }
 
 SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
@@ -318,8 +318,8 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
                            {0, 1, 2});
     if (Value bias = get(kBias)) {
       Value both = pickRow(b, bias, 0, int64_t(k));
-      Value ofInput = slice(b, both, 0, 0, gates * size);
-      d.bias = slice(b, both, 0, gates * size, gates * size);
+      Value ofInput = sliceAxis(b, both, 0, 0, gates * size);
+      d.bias = sliceAxis(b, both, 0, gates * size, gates * size);
       Value added = d.bias;
       if (keepsBias) {
         added = padOrCut(b, added, 0, -size, 0);
@@ -353,7 +353,7 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
                                                 : ArrayRef<int64_t>{1, 1, batch, size});
     }
     if (op.hasOutput(0) && steps > 0) {
-      sequences.push_back(concat(b, rows, batchFirst ? 1 : 0));
+      sequences.push_back(concatenate(b, rows, batchFirst ? 1 : 0));
     }
     SmallVector<int64_t> state{batch, size};
     state.insert(state.begin() + stateAxis, 1);
@@ -365,13 +365,13 @@ SmallVector<Value> convertRecurrent(NodeOp op, ValueRange inputs, ImplicitLocOpB
   SmallVector<Value> results(op.getNumResults());
   if (op.hasOutput(0)) {
     results[0] = sequences.empty() ? fill(b, shapeOf(op.getResult(0)), scalarFloat(b, 0))
-                                   : concat(b, sequences, batchFirst ? 2 : 1);
+                                   : concatenate(b, sequences, batchFirst ? 2 : 1);
   }
   if (op.hasOutput(1)) {
-    results[1] = concat(b, hiddens, stateAxis);
+    results[1] = concatenate(b, hiddens, stateAxis);
   }
   if (op.hasOutput(2)) {
-    results[2] = concat(b, cells, stateAxis);
+    results[2] = concatenate(b, cells, stateAxis);
   }
   return results;
 }

@@ -28,7 +28,7 @@ SmallVector<int64_t> getAxes(NodeOp op) {
     return result;
   }
   for (int64_t axis : *axes) {
-    result.push_back(wrapAxis(axis, getRank(op)));
+    result.push_back(toAxis(axis, getRank(op)));
   }
   return result;
 }
@@ -72,12 +72,12 @@ constexpr Kind kSum{Join::Add, false, keep, keep}, kProd{Join::Mul, false, keep,
     kL1{Join::Add, false, absolute, keep}, kL2{Join::Add, true, square, root},
     kLogSum{Join::Add, true, keep, logarithm}, kSumSquare{Join::Add, false, square, keep};
 
-bool isUnsigned(NodeOp op) { return getElement(op.getInputs()[0]).isUnsignedInteger(); }
+bool isUnsigned(NodeOp op) { return elementOf(op.getInputs()[0]).isUnsignedInteger(); }
 
 /// The carried elements as floats.
 Value asFloats(ImplicitLocOpBuilder &b, NodeOp op, Value input) {
   bool unsignedElements = isUnsigned(op);
-  return isa<FloatType>(getElement(input)) ? input
+  return isa<FloatType>(elementOf(input)) ? input
                                            : each(
                                                  b, input,
                                                  [&](ImplicitLocOpBuilder &in, ValueRange x) {
@@ -89,7 +89,7 @@ Value asFloats(ImplicitLocOpBuilder &b, NodeOp op, Value input) {
 /// Results of floats in the type of the input, without its fraction.
 Value fromFloats(ImplicitLocOpBuilder &b, NodeOp op, Value value, Type element) {
   bool unsignedElements = isUnsigned(op);
-  return getElement(value) == element
+  return elementOf(value) == element
              ? value
              : each(
                    b, value,
@@ -106,10 +106,10 @@ SmallVector<Value> finish(NodeOp op, ImplicitLocOpBuilder &b, Value value) {
 
 template <const Kind &kind>
 SmallVector<Value> convertReduce(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Type element = getElement(inputs[0]);
+  Type element = elementOf(inputs[0]);
   Value input = kind.inFloat ? asFloats(b, op, inputs[0]) : inputs[0];
   bool takesSize = kind.before == absolute && isUnsigned(op);
-  Value value = reduceTo1(b, input, getAxes(op), kind.join, getElement(input),
+  Value value = reduceTo1(b, input, getAxes(op), kind.join, elementOf(input),
                           [&](ImplicitLocOpBuilder &in, ValueRange x) {
                             return takesSize ? x[0] : kind.before(in, x[0]);
                           });
@@ -122,7 +122,7 @@ SmallVector<Value> convertReduce(NodeOp op, ValueRange inputs, ImplicitLocOpBuil
 
 SmallVector<Value> convertMean(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
   SmallVector<int64_t> axes = getAxes(op);
-  if (isa<FloatType>(getElement(inputs[0]))) {
+  if (isa<FloatType>(elementOf(inputs[0]))) {
     return finish(op, b, meanTo1(b, inputs[0], axes));
   }
   int64_t count = 1;
@@ -141,7 +141,7 @@ SmallVector<Value> convertMean(NodeOp op, ValueRange inputs, ImplicitLocOpBuilde
 
 template <Join join>
 SmallVector<Value> convertExtreme(NodeOp op, ValueRange inputs, ImplicitLocOpBuilder &b) {
-  Type element = getElement(op.getInputs()[0]);
+  Type element = elementOf(op.getInputs()[0]);
   SmallVector<int64_t> axes = getAxes(op);
   if (typeOf(inputs[0]).getNumElements() == 0 && isa<IntegerType>(element) &&
       !element.isInteger(1)) {
@@ -174,7 +174,7 @@ SmallVector<Value> convertLogSumExp(NodeOp op, ValueRange inputs, ImplicitLocOpB
   Value result = each(b, {sum, most}, [](ImplicitLocOpBuilder &in, ValueRange x) {
     return add(in, logarithm(in, x[0]), x[1]);
   });
-  return finish(op, b, fromFloats(b, op, result, getElement(inputs[0])));
+  return finish(op, b, fromFloats(b, op, result, elementOf(inputs[0])));
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,7 +195,7 @@ std::string whyNotSoftmax(NodeOp op) {
 /// Before version 13, all dimensions from the axis on together.
 SmallVector<int64_t> getSoftmaxAxes(NodeOp op) {
   bool isOld = op.getSinceVersion() < 13;
-  int64_t rank = getRank(op), axis = wrapAxis(getInt(op, "axis", isOld ? 1 : -1), rank);
+  int64_t rank = getRank(op), axis = toAxis(getInt(op, "axis", isOld ? 1 : -1), rank);
   if (rank == 0) {
     return {};
   }

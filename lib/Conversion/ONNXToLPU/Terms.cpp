@@ -35,8 +35,6 @@ SmallVector<StringRef> getStrings(NodeOp op, StringRef name) {
   return strings;
 }
 
-Type getElement(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
-
 std::pair<int64_t, int64_t> getRange(Type element) {
   unsigned bits = std::min(element.getIntOrFloatBitWidth(), 32u);
   if (element.isUnsignedInteger()) {
@@ -185,7 +183,7 @@ Value overLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> extents, ArrayRef<Rea
       if (auto dim = dyn_cast<AffineDimExpr>(at)) {
         known.set(dim.getPosition());
         // To linalg, a loop alone runs over all of a dimension.
-        tensor = slice(b, tensor, int64_t(axis), 0, extents[dim.getPosition()]);
+        tensor = sliceAxis(b, tensor, int64_t(axis), 0, extents[dim.getPosition()]);
       }
     }
     inputs.push_back(tensor);
@@ -220,7 +218,7 @@ Value overLoops(ImplicitLocOpBuilder &b, ArrayRef<int64_t> extents, ArrayRef<Rea
 
 Value contract(ImplicitLocOpBuilder &b, ArrayRef<int64_t> extents, const Read &x, const Read &y,
                ArrayRef<unsigned> results) {
-  return overLoops(b, extents, {x, y}, results, Join::Add, getElement(x.tensor), binary<mul>);
+  return overLoops(b, extents, {x, y}, results, Join::Add, elementOf(x.tensor), binary<mul>);
 }
 
 Value matmul(ImplicitLocOpBuilder &b, Value x, Value y, bool transposesX, bool transposesY) {
@@ -287,7 +285,7 @@ Value reduceTo1(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> axes, Jo
 }
 
 Value reduceTo1(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> axes, Join join) {
-  return reduceTo1(b, input, axes, join, getElement(input),
+  return reduceTo1(b, input, axes, join, elementOf(input),
                    [](ImplicitLocOpBuilder &, ValueRange in) { return in[0]; });
 }
 
@@ -302,7 +300,7 @@ Value meanTo1(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> axes) {
 }
 
 Value each(ImplicitLocOpBuilder &b, ValueRange inputs, ScalarBody body, Type element) {
-  return mapElements(b, broadcastShapes(inputs), element ? element : getElement(inputs[0]), inputs,
+  return mapElements(b, broadcastShapes(inputs), element ? element : elementOf(inputs[0]), inputs,
                      body);
 }
 
@@ -369,37 +367,11 @@ Value padOrCut(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> low, Arra
     SmallVector<OpFoldResult> strides(low.size(), b.getIndexAttr(1));
     input = tensor::ExtractSliceOp::create(b, input, offsets, sizes, strides);
   }
-  Type element = getElement(input);
+  Type element = elementOf(input);
   return pads ? tensor::PadOp::create(b, RankedTensorType::get(shape, element), input, before,
                                       after, scalar(b, element, value))
                     .getResult()
               : input;
-}
-
-Value slice(ImplicitLocOpBuilder &b, Value input, int64_t axis, int64_t first, int64_t size,
-            int64_t stride) {
-  size_t rank = shapeOf(input).size();
-  SmallVector<OpFoldResult> offsets(rank, b.getIndexAttr(0)), strides(rank, b.getIndexAttr(1)),
-      sizes;
-  for (int64_t extent : shapeOf(input)) {
-    sizes.push_back(b.getIndexAttr(extent));
-  }
-  if (first == 0 && stride == 1 && size == shapeOf(input)[size_t(axis)]) {
-    return input;
-  }
-  if (size == 0) {
-    SmallVector<int64_t> shape(shapeOf(input));
-    shape[size_t(axis)] = 0;
-    return tensor::EmptyOp::create(b, shape, getElement(input));
-  }
-  offsets[size_t(axis)] = b.getIndexAttr(first);
-  sizes[size_t(axis)] = b.getIndexAttr(size);
-  strides[size_t(axis)] = b.getIndexAttr(stride);
-  return tensor::ExtractSliceOp::create(b, input, offsets, sizes, strides);
-}
-
-Value concat(ImplicitLocOpBuilder &b, ValueRange inputs, int64_t axis) {
-  return inputs.size() == 1 ? inputs[0] : tensor::ConcatOp::create(b, axis, inputs).getResult();
 }
 
 Value toRank(ImplicitLocOpBuilder &b, Value input, int64_t rank) {

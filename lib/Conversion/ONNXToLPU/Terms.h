@@ -17,8 +17,6 @@ std::optional<llvm::SmallVector<int64_t>> getInts(mlir::onnx::NodeOp op, llvm::S
 std::optional<llvm::SmallVector<float>> getFloats(mlir::onnx::NodeOp op, llvm::StringRef name);
 llvm::SmallVector<llvm::StringRef> getStrings(mlir::onnx::NodeOp op, llvm::StringRef name);
 
-/// The model's element type of an input or an output.
-mlir::Type getElement(mlir::Value value);
 /// The least and the largest value of an integer type of the model, as far as an i32 has them.
 std::pair<int64_t, int64_t> getRange(mlir::Type element);
 
@@ -74,12 +72,6 @@ mlir::Value logSoftmax(mlir::ImplicitLocOpBuilder &builder, mlir::Value input,
 /// `input` with `low` and `high` more elements a dimension; negative counts cut.
 mlir::Value padOrCut(mlir::ImplicitLocOpBuilder &builder, mlir::Value input,
                      llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value);
-/// Elements [first, first + size) along `axis`, every `stride`th.
-mlir::Value slice(mlir::ImplicitLocOpBuilder &builder, mlir::Value input, int64_t axis,
-                  int64_t first, int64_t size, int64_t stride = 1);
-mlir::Value concat(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange inputs, int64_t axis);
-mlir::Value reshapeTo(mlir::ImplicitLocOpBuilder &builder, mlir::Value input,
-                      llvm::ArrayRef<int64_t> shape);
 /// `input` with dimensions of size 1 before its own, for `rank` dimensions.
 mlir::Value toRank(mlir::ImplicitLocOpBuilder &builder, mlir::Value input, int64_t rank);
 /// A vector over dimension `axis` of `rank` dimensions, or the one element that it has.
@@ -89,8 +81,6 @@ mlir::Value alongAxis(mlir::ImplicitLocOpBuilder &builder, mlir::Value input, in
 /// `element` is a float, the sum alone. `zero` may be null.
 mlir::Value quantizeTo(mlir::ImplicitLocOpBuilder &builder, mlir::Value input, mlir::Value zero,
                        mlir::Type element);
-/// Axes as [0, rank).
-inline int64_t wrapAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 
 //===----------------------------------------------------------------------===//
 // Scalars: f32, or i32 where it says so
