@@ -86,7 +86,6 @@ void addPassesTo(Level level, OpPassManager &manager, const PipelineOptions &opt
 /// expansion made longer than there are ALUs is split, which loop nests are
 /// alone.
 static bool haveKernelBodies(ModuleOp module) {
-  constexpr size_t kAlus = 16;
   auto getSize = [](mlir::lpu::MapOp map) {
     return size_t(llvm::count_if(map.getBody().front(), [](Operation &op) {
       return !op.hasTrait<OpTrait::ConstantLike>();
@@ -112,21 +111,22 @@ static bool haveKernelBodies(ModuleOp module) {
     auto [map, before] = entry;
     size_t after = getSize(map);
     return llvm::all_of(map.getBody().front(), isKernelScalar) &&
-           (after <= before || after <= kAlus);
+           (after <= before || after <= mlir::lpu::getTarget(map)->alus());
   });
 }
 
+/// Whether `module` has an operation of these kinds.
+template <typename... Ops> static bool contains(ModuleOp module) {
+  return module
+      .walk([](Operation *op) {
+        return isa<Ops...>(op) ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 bool hasKernels(ModuleOp module, const PipelineOptions &options) {
-  auto has = [&](auto isWanted) {
-    return module
-        .walk([&](Operation *op) {
-          return isWanted(op) ? WalkResult::interrupt() : WalkResult::advance();
-        })
-        .wasInterrupted();
-  };
   // A language model is not tried: that takes time, and nests could not hold it.
-  if (has([](Operation *op) { return isa<mlir::lpu::CacheUpdateOp>(op); }) &&
-      has([](Operation *op) { return isa<mlir::lpu::AttentionOp>(op); })) {
+  if (contains<mlir::lpu::CacheUpdateOp>(module) && contains<mlir::lpu::AttentionOp>(module)) {
     return true;
   }
   // Tried, with ranges that do not matter for the answer.
@@ -140,13 +140,7 @@ bool hasKernels(ModuleOp module, const PipelineOptions &options) {
 }
 
 bool needsRanges(ModuleOp module) {
-  return module
-      .walk([](Operation *op) {
-        return isa<linalg::MatmulOp, mlir::lpu::RmsNormOp, mlir::lpu::AttentionOp>(op)
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
-      })
-      .wasInterrupted();
+  return contains<linalg::MatmulOp, mlir::lpu::RmsNormOp, mlir::lpu::AttentionOp>(module);
 }
 
 void addCachePasses(OpPassManager &manager, const PipelineOptions &options) {

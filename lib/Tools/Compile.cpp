@@ -212,15 +212,19 @@ int check(const lpu::ModelReport &report) {
   return code ? code : refused;
 }
 
+/// Whether the host can run all entries without data from the user.
+bool runsAlone(ModuleOp module) {
+  return llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
+    return lpu::host::getDataInputs(entry).empty();
+  });
+}
+
 /// Whether the model can and should be run before number formats are chosen.
 bool wantsCalibration(ModuleOp module, bool needsRanges) {
   if (calibration.getNumOccurrences() > 0) {
     return true;
   }
-  return needsRanges && activationMax == 0 &&
-         llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
-           return lpu::host::getDataInputs(entry).empty();
-         });
+  return needsRanges && activationMax == 0 && runsAlone(module);
 }
 
 int calibrate(ModuleOp module, lpu::Progress &progress) {
@@ -384,10 +388,7 @@ bool wantsKernels() {
 /// Whether products need ranges that nobody gave and no run can find: without them it is f32.
 bool lacksRanges(ModuleOp module) {
   bool isGiven = activationMax > 0 || calibration.getNumOccurrences() > 0;
-  bool isFound = llvm::all_of(module.getOps<func::FuncOp>(), [](func::FuncOp entry) {
-    return lpu::host::getDataInputs(entry).empty();
-  });
-  return !isGiven && !isFound && lpu::needsRanges(module);
+  return !isGiven && !runsAlone(module) && lpu::needsRanges(module);
 }
 
 /// Options that name formats and the effort, checked; none after a message.

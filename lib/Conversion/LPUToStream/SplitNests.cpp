@@ -129,6 +129,16 @@ private:
     return used;
   }
 
+  /// The inputs that are the block arguments `used`, and their accesses.
+  void addInputs(const llvm::SetVector<Value> &used, SmallVectorImpl<Value> &inputs,
+                 SmallVectorImpl<Attribute> &accesses) {
+    for (Value argument : used) {
+      unsigned index = cast<BlockArgument>(argument).getArgNumber();
+      inputs.push_back(nest.getInputs()[index]);
+      accesses.push_back(nest.getAccesses()[index]);
+    }
+  }
+
   /// A nest of `operations` with a result for each live value; null where these are too
   /// many or none.
   NestOp makeFirst(ArrayRef<Operation *> operations) {
@@ -155,11 +165,7 @@ private:
     }
     SmallVector<Value> inputs;
     SmallVector<Attribute> accesses;
-    for (Value argument : used) {
-      unsigned index = cast<BlockArgument>(argument).getArgNumber();
-      inputs.push_back(nest.getInputs()[index]);
-      accesses.push_back(nest.getAccesses()[index]);
-    }
+    addInputs(used, inputs, accesses);
     SmallVector<Type> types;
     for (Value value : live) {
       Format format = value.getType().isF32() ? Format::F32 : Format::I32;
@@ -199,11 +205,7 @@ private:
     OpBuilder b(nest);
     SmallVector<Value> inputs;
     SmallVector<Attribute> accesses;
-    for (Value argument : used) {
-      unsigned index = cast<BlockArgument>(argument).getArgNumber();
-      inputs.push_back(nest.getInputs()[index]);
-      accesses.push_back(nest.getAccesses()[index]);
-    }
+    addInputs(used, inputs, accesses);
     for (auto [r, result] : llvm::enumerate(first.getResults())) {
       inputs.push_back(result);
       accesses.push_back(first.getAccesses()[first.getInputs().size() + r]);
