@@ -1,10 +1,7 @@
 //===- MapGraph.cpp - A map's body as ALU operations in time --------------===//
 
-#include "MapGraph.h"
-#include "AluOps.h"
+#include "ProgramBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include <set>
 
 using namespace lpu;
 using namespace lpu::stream_lowering;
@@ -13,13 +10,6 @@ using mlir::lpu::MapOp;
 using Operand = MapNode::Operand;
 
 namespace {
-
-Operand immediate(float value) {
-  return {Operand::Kind::Float, 0, value, 0};
-}
-Operand integer(int64_t value) {
-  return {Operand::Kind::Integer, 0, 0, value};
-}
 
 /// n bytes of `byte`: 0x808080 for (3, 0x80).
 int64_t repeatByte(unsigned n, int64_t byte) {
@@ -30,11 +20,11 @@ int64_t repeatByte(unsigned n, int64_t byte) {
   return value;
 }
 
-class GraphBuilder {
+class GraphBuilder : ProgramBuilder {
 public:
   GraphBuilder(MapOp op, const Target &target, SmallVectorImpl<std::string> &counters,
           StringRef name)
-      : op(op), target(target), counters(counters), name(name) {}
+      : ProgramBuilder(target), op(op), counters(counters), name(name) {}
 
   FailureOr<std::vector<MapNode>> run() {
     Block &body = op.getBody().front();
@@ -64,15 +54,6 @@ public:
   }
 
 private:
-  Operand node(StringRef name, ArrayRef<Operand> operands) {
-    MapNode node;
-    node.op = name.str();
-    node.operands.assign(operands.begin(), operands.end());
-    node.latency = getAluLatency(name, target);
-    nodes.push_back(node);
-    return {Operand::Kind::Node, unsigned(nodes.size() - 1), 0, 0};
-  }
-
   LogicalResult add(Operation &inner) {
     if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
       auto value = dyn_cast<FloatAttr>(constant.getValue());
@@ -86,36 +67,17 @@ private:
     for (Value operand : inner.getOperands()) {
       in.push_back(values.lookup(operand));
     }
-    if (isa<arith::DivFOp>(inner)) {
-      bool reciprocal = in[0].kind == Operand::Kind::Float && in[0].value == 1.0f;
-      Operand inverse = node("rcp", in[1]);
-      values[inner.getResult(0)] =
-          reciprocal ? inverse : node("mul", {in[0], inverse});
-      return success();
-    }
-    if (isa<math::FloorOp>(inner)) {
-      values[inner.getResult(0)] = node("flooradd", {in[0], immediate(0)});
-      return success();
-    }
-    if (isa<math::SqrtOp>(inner)) {
-      // 1 / rsqrt(x): right at 0 and infinity too.
-      values[inner.getResult(0)] = node("rcp", node("rsqrt", in));
-      return success();
-    }
     if (auto round = dyn_cast<mlir::lpu::RoundOp>(inner)) {
       Operand integer = node("f2i", in);
       setBounds(int64_t(round.getLeast()), int64_t(round.getMost()), name.str());
       values[round.getResult()] = node("i2f", integer);
       return success();
     }
-    AluOperation alu = getAluOperation(inner);
-    if (alu.name.empty() ) {
-      return inner.emitOpError("is no operation of the VXM");
+    FailureOr<Operand> result = compute(inner, in);
+    if (failed(result)) {
+      return failure();
     }
-    if (alu.isTurned) {
-      std::swap(in[0], in[1]);
-    }
-    values[inner.getResult(0)] = node(alu.name, in);
+    values[inner.getResult(0)] = *result;
     return success();
   }
 
@@ -203,60 +165,16 @@ private:
     if (!type || mlir::lpu::isCarried(value, target.lanes())) {
       return false;
     }
-    std::set<int64_t> times;
-    for (const MapNode &node : nodes) {
-      for (const Operand &operand : node.operands) {
-        if (operand.kind == Operand::Kind::Input && operand.index == input) {
-          times.insert(node.time);
-        }
-      }
-    }
+    std::set<int64_t> times = getReadTimes(input);
     int64_t rows = cast<mlir::lpu::BufferType>(op.getResult(0).getType()).getRows();
     return std::adjacent_find(times.begin(), times.end(), [&](int64_t a, int64_t b) {
              return b - a < rows;
            }) != times.end();
   }
 
-  /// A copy on the mesh, which waits there, serves all uses of `input`.
-  void readOnce(unsigned input) {
-    Operand copy = node("copy", Operand{Operand::Kind::Input, input, 0, 0});
-    std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
-    for (MapNode &user : llvm::drop_begin(nodes)) {
-      for (Operand &operand : user.operands) {
-        if (operand.kind == Operand::Kind::Node) {
-          ++operand.index;
-        } else if (operand.kind == Operand::Kind::Input && operand.index == input) {
-          operand = copy;
-          operand.index = 0;
-        }
-      }
-    }
-    setTimes();
-  }
-
-  /// As late as possible, so that a value with one consumer never waits.
-  void setTimes() {
-    std::vector<std::optional<int64_t>> latest(nodes.size());
-    // Copies of a driving node come after the nodes that use it: visit every
-    // node behind its users.
-    for (size_t k = nodes.size(); k-- > 0;) {
-      MapNode &node = nodes[k];
-      node.time = latest[k].value_or(0) - (latest[k] ? node.latency : 0);
-      for (const Operand &operand : node.operands) {
-        if (operand.kind == Operand::Kind::Node) {
-          std::optional<int64_t> &time = latest[operand.index];
-          time = std::min(time.value_or(node.time), node.time);
-        }
-      }
-    }
-  }
-
   MapOp op;
-  const Target &target;
   SmallVectorImpl<std::string> &counters;
   StringRef name;
-  std::vector<MapNode> nodes;
-  llvm::DenseMap<Value, Operand> values;
 };
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include "NestGraph.h"
 #include "AluOps.h"
+#include "ProgramBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <set>
@@ -14,10 +15,10 @@ using Operand = MapNode::Operand;
 
 namespace {
 
-class NestGraphBuilder {
+class NestGraphBuilder : ProgramBuilder {
 public:
   NestGraphBuilder(NestOp op, const Target &target, int64_t steps)
-      : op(op), target(target), steps(steps) {}
+      : ProgramBuilder(target), op(op), steps(steps) {}
 
   FailureOr<std::vector<MapNode>> run() {
     Block &body = op.getBody().front();
@@ -34,32 +35,25 @@ public:
     }
     removeUnused();
     setTimes();
+    // A slice reads one word a cycle.
     for (unsigned input = 0; input < op.getNumOperands(); ++input) {
-      readOnce(input);
+      if (getReadTimes(input).size() > 1) {
+        readOnce(input);
+      }
     }
     return std::move(nodes);
   }
 
 private:
-  Operand node(StringRef name, ArrayRef<Operand> operands) {
-    MapNode node;
-    node.op = name.str();
-    node.operands.assign(operands.begin(), operands.end());
-    node.latency = getAluLatency(name, target);
-    nodes.push_back(node);
-    return {Operand::Kind::Node, unsigned(nodes.size() - 1), 0, 0};
-  }
-
   LogicalResult add(Operation &inner) {
     if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
       if (auto number = dyn_cast<FloatAttr>(constant.getValue())) {
-        values[constant] = {Operand::Kind::Float, 0, number.getValue().convertToFloat(), 0};
+        values[constant] = immediate(number.getValue().convertToFloat());
       } else {
         // true is 1.
-        auto integer = cast<IntegerAttr>(constant.getValue());
-        bool isBit = integer.getType().isInteger(1);
-        values[constant] = {Operand::Kind::Integer, 0, 0,
-                            isBit ? int64_t(integer.getValue().getBoolValue()) : integer.getInt()};
+        auto whole = cast<IntegerAttr>(constant.getValue());
+        bool isBit = whole.getType().isInteger(1);
+        values[constant] = integer(isBit ? int64_t(whole.getValue().getBoolValue()) : whole.getInt());
       }
       return success();
     }
@@ -68,16 +62,7 @@ private:
       in.push_back(values.lookup(operand));
     }
     Operand &result = values[inner.getResult(0)];
-    if (isa<arith::DivFOp>(inner)) {
-      bool isReciprocal = in[0].kind == Operand::Kind::Float && in[0].value == 1.0f;
-      Operand inverse = node("rcp", in[1]);
-      result = isReciprocal ? inverse : node("mul", {in[0], inverse});
-    } else if (isa<math::SqrtOp>(inner)) {
-      // 1 / rsqrt(x): right at 0 and infinity too.
-      result = node("rcp", node("rsqrt", in));
-    } else if (isa<math::FloorOp>(inner)) {
-      result = node("flooradd", {in[0], {Operand::Kind::Float, 0, 0, 0}});
-    } else if (isa<math::RoundEvenOp>(inner)) {
+    if (isa<math::RoundEvenOp>(inner)) {
       result = in[0]; // what takes it rounds so
     } else if (isa<arith::FPToSIOp>(inner)) {
       result = node("f2i", in);
@@ -94,19 +79,14 @@ private:
     } else if (auto bit = dyn_cast<arith::TruncIOp>(inner);
                bit && bit.getType().isInteger(1) && isa<BlockArgument>(bit.getIn())) {
       result = in[0]; // a bool of a buffer
+    } else if (getAluOperation(inner).isFree) {
+      result = in[0];
     } else {
-      AluOperation alu = getAluOperation(inner);
-      if (alu.isFree) {
-        result = in[0];
-        return success();
+      FailureOr<Operand> computed = compute(inner, in);
+      if (failed(computed)) {
+        return failure();
       }
-      if (alu.name.empty()) {
-        return inner.emitOpError("is no operation of the VXM");
-      }
-      if (alu.isTurned) {
-        std::swap(in[0], in[1]);
-      }
-      result = node(alu.name, in);
+      result = *computed;
     }
     return success();
   }
@@ -154,55 +134,8 @@ private:
     nodes = std::move(kept);
   }
 
-  /// As late as possible, so that a value with one consumer never waits.
-  void setTimes() {
-    std::vector<std::optional<int64_t>> latest(nodes.size());
-    for (size_t k = nodes.size(); k-- > 0;) {
-      MapNode &node = nodes[k];
-      node.time = latest[k].value_or(0) - (latest[k] ? node.latency : 0);
-      for (const Operand &operand : node.operands) {
-        if (operand.kind == Operand::Kind::Node) {
-          std::optional<int64_t> &time = latest[operand.index];
-          time = std::min(time.value_or(node.time), node.time);
-        }
-      }
-    }
-  }
-
-  /// A copy that waits on the mesh serves all uses of `input`, where these are at
-  /// different times: a slice reads one word a cycle.
-  void readOnce(unsigned input) {
-    std::set<int64_t> times;
-    for (const MapNode &node : nodes) {
-      for (const Operand &operand : node.operands) {
-        if (operand.kind == Operand::Kind::Input && operand.index == input) {
-          times.insert(node.time);
-        }
-      }
-    }
-    if (times.size() < 2) {
-      return;
-    }
-    Operand copy = node("copy", Operand{Operand::Kind::Input, input, 0, 0});
-    std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
-    for (MapNode &user : llvm::drop_begin(nodes)) {
-      for (Operand &operand : user.operands) {
-        if (operand.kind == Operand::Kind::Node) {
-          ++operand.index;
-        } else if (operand.kind == Operand::Kind::Input && operand.index == input) {
-          operand = copy;
-          operand.index = 0;
-        }
-      }
-    }
-    setTimes();
-  }
-
   NestOp op;
-  const Target &target;
   int64_t steps;
-  std::vector<MapNode> nodes;
-  llvm::DenseMap<Value, Operand> values;
 };
 
 } // namespace
