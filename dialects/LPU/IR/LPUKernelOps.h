@@ -66,6 +66,12 @@ ContractShape getContractShape(ContractOp op, int64_t lanes);
 /// Whether all 16-row groups of the weights are the same word.
 bool isOneWord(ContractOp op, int64_t lanes);
 
+/// Words of part `part` of a buffer of so many words that is larger than a bank; all words of one
+/// that is not, of which placements are copies.
+inline int64_t getPartWords(int64_t words, int64_t bank, size_t part) {
+  return words <= bank ? words : std::min(bank, words - int64_t(part) * bank);
+}
+
 /// Some words of a result of lpu.assemble; `from` and `to` are [offset, stride a loop].
 struct Piece {
   int64_t input, value; ///< input -1: `value` in every lane

@@ -291,7 +291,7 @@ BufferPlacer::findPlaces(Side side, int64_t count, int64_t bank, unsigned bytes,
   for (unsigned b = 0; b < bytes; ++b) {
     SliceSet plane;
     for (auto [number, part] : llvm::enumerate(parts)) {
-      int64_t size = std::min(bank, count - int64_t(number) * bank);
+      int64_t size = getPartWords(count, bank, number);
       std::optional<BytePlacement> byte = findByte(side, size, conflicts);
       if (!byte) {
         for (auto &[place, given] : taken) {
@@ -378,13 +378,10 @@ FailureOr<DenseI64ArrayAttr> BufferPlacer::placePart(ConcatRowsOp whole, Value p
 void BufferPlacer::release(Value buffer) {
   auto type = cast<BufferType>(buffer.getType());
   int64_t count = type.getRows() * type.getVectors(target.lanes());
-  int64_t bank = int64_t(target.wordsPerBank()), left = count;
   unsigned bytes = getNumBytes(type.getFormat());
   for (auto [index, byte] : llvm::enumerate(bytesOf[buffer])) {
-    words.release(byte.slice, byte.bank, byte.first, std::min(bank, left));
-    if (count > bank && (index + 1) % bytes == 0) {
-      left -= bank;
-    }
+    words.release(byte.slice, byte.bank, byte.first,
+                  getPartWords(count, target.wordsPerBank(), index / bytes));
   }
 }
 

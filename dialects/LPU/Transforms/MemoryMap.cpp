@@ -160,14 +160,11 @@ private:
       needed[Constants] +=
           isNew(Constants, value, type.getAsOpaquePointer()) ? countWords(type) : 0;
       if (DenseI64ArrayAttr placement = constant.getPlacementAttr()) {
-        // Copies, or parts of one that is larger than a bank.
-        int64_t bank = int64_t(target.wordsPerBank()), left = countRows(type);
-        bool hasParts = left > bank;
-        for (const Placement &copy : decodePlacement(placement, getNumBytes(type.getFormat()))) {
+        for (auto [part, copy] :
+             llvm::enumerate(decodePlacement(placement, getNumBytes(type.getFormat())))) {
           for (const BytePlacement &byte : copy) {
-            mark(Constants, byte, std::min(bank, left));
+            mark(Constants, byte, getPartWords(countRows(type), target.wordsPerBank(), part));
           }
-          left -= hasParts ? bank : 0;
         }
       }
     } else if (auto state = dyn_cast<StateOp>(op)) {

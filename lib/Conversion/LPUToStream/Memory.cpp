@@ -112,12 +112,11 @@ private:
       return emitRegions(op, buffer, "output", "", output->second);
     }
     int64_t count = getWords(cast<BufferType>(buffer.getType()));
-    int64_t bank = int64_t(target.wordsPerBank()), left = count;
-    for (const Placement &copy : getPlacements(buffer)) {
+    for (auto [part, copy] : llvm::enumerate(getPlacements(buffer))) {
+      int64_t words = mlir::lpu::getPartWords(count, target.wordsPerBank(), part);
       for (const auto &byte : copy) {
-        scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + std::min(bank, left)});
+        scratch[{byte.slice, byte.bank}].push_back({byte.first, byte.first + words});
       }
-      left -= count > bank ? bank : 0;
     }
   }
 
@@ -227,10 +226,10 @@ private:
     // One column means the same value in every lane.
     bool isSpread = type.getColumns() == 1;
     int64_t columns = isSpread ? lanes : type.getColumns();
-    // Rows that a bank has no room for lie in the next placement.
-    int64_t bank = int64_t(target.wordsPerBank()) / vectors, start = 0;
-    for (const Placement &copy : getPlacements(op.getResult())) {
-      int64_t rows = std::min(bank, type.getRows() - start);
+    int64_t bank = int64_t(target.wordsPerBank()) / vectors;
+    for (auto [part, copy] : llvm::enumerate(getPlacements(op.getResult()))) {
+      int64_t rows = mlir::lpu::getPartWords(type.getRows(), bank, part);
+      int64_t start = type.getRows() > bank ? int64_t(part) * bank : 0;
       for (auto [b, byte] : llvm::enumerate(copy)) {
         emitImage(*op, byte, rows * vectors, [&, b = b](MutableArrayRef<char> bytes) {
           for (int64_t row = 0; row < rows; ++row) {
@@ -244,7 +243,6 @@ private:
           }
         });
       }
-      start += type.getRows() > bank ? bank : 0;
     }
   }
 
