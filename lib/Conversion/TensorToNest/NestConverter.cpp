@@ -229,6 +229,15 @@ std::optional<uint32_t> NestConverter::getSplat(Value value) {
   if (!isFree(value)) {
     return std::nullopt;
   }
+  // Weights of many elements are not read for this.
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (isa<arith::ConstantOp, mlir::lpu::WeightOp>(value.getDefiningOp()) && type &&
+      type.getNumElements() != 1) {
+    auto elements = dyn_cast<DenseElementsAttr>(value.getDefiningOp()->getAttr("value"));
+    if (!elements || !elements.isSplat()) {
+      return std::nullopt;
+    }
+  }
   auto words = getConstant(value);
   return words && words->size() == 1 ? std::optional(words->front()) : std::nullopt;
 }
